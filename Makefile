@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+export PYTHON
+LAB := tests/lab/lab
+# make lab-up LAB_OPTIONS="--nodes 3"; make stage STAGE=sanity
+LAB_OPTIONS ?=
+STAGE ?=
+SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
+
+.PHONY: help venv test test-all stage lint unit sanity integration molecule budget lab-up lab-down lab-status build clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: ## make .venv: ansible-core 2.19, the pinned test tools, kubernetes.core
+	@tests/suite/venv.sh .venv 2.19
+
+test: venv ## what CI runs; brings up the lab if it is not up, and takes down what it brought up
+	@$(SUITE)
+
+test-all: venv ## the same and the long rest
+	@$(SUITE) --all
+
+stage: venv ## one stage: make stage STAGE="core 2.18" (names: make budget)
+	@$(SUITE) --stage "$(STAGE)"
+
+lint unit sanity integration molecule: venv ## that stage alone
+	@$(SUITE) --stage $@
+
+budget: venv ## the stages and their minutes
+	@$(SUITE) --all --list
+
+lab-up: venv ## the lab: Kubernetes, mesh, Prometheus, PostgreSQL, Redis, the services (first time: see README)
+	@$(LAB) up $(LAB_OPTIONS)
+
+lab-status: venv ## what of the lab is up, and what it uses
+	@$(LAB) status
+
+lab-down: venv ## take the lab down; what was built stays in the cache
+	@$(LAB) down
+
+build: venv ## the collection's tarball, in build/
+	@mkdir -p build && .venv/bin/ansible-galaxy collection build --force --output-path build
+
+clean: ## remove what make made in this folder (not the lab: make lab-down; not its cache: tests/lab/lab down --purge)
+	@if [ -d .lab ] && [ -x .venv/bin/python ] && $(LAB) status --quiet 2>/dev/null; then echo "clean: the lab is up and needs these files; run 'make lab-down' first" >&2; exit 1; fi
+	rm -rf build .venv .venv-2.18 .lab .hypothesis .mypy_cache .ruff_cache .pytest_cache tests/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
