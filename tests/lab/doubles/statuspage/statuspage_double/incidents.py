@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The calls on incidents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import body, rules
+from .call import Call, Reply, invalid, not_found
+from .fields import REALTIME, WRITABLE, check_fields, from_form, instant, stamp
+from .page import AUTOMATION, Page, blank
+from .paging import number, only
+
+LIMIT = 100
+
+_PLAIN = ("name", "status", "impact_override", "metadata", "reminder_intervals", *AUTOMATION)
+"""Fields that are stored as they came."""
+
+
+def listed(page: Page, call: Call, strict: bool) -> Reply:
+    """GET: all kinds, all states, newest first.
+
+    How `q` matches is not documented in detail; it is a part of the text here, without regard to case. The first page
+    is 1 (not documented for this list; 0 is refused).
+    """
+    query = only(call, ("q", "limit", "page"))
+    limit = number(query, "limit", LIMIT, LIMIT)
+    first = (number(query, "page", 1) - 1) * limit
+    word = query.get("q", "").lower()
+    found = [item for item in page.incidents if word in _searched(item)]
+    return Reply(200, [page.shown(item) for item in found[first : first + limit]])
+
+
+def created(page: Page, call: Call, strict: bool) -> Reply:
+    """POST: a new incident with its first update."""
+    only(call, ())
+    values = _values(call, strict)
+    _refuse(rules.check_create(values, page))
+    now = page.stamp()
+    # Only `name` is required. The default status is not documented: the first of the family here, and resolved for a
+    # historical incident.
+    status = "resolved" if values.get("backfilled") else rules.family(values)[0]
+    incident = blank(page.id, page.new_id()) | {"status": status, "created_at": now}
+    _write(page, incident, values, now)
+    page.incidents.insert(0, incident)
+    return Reply(201, page.shown(incident))
+
+
+def read(page: Page, call: Call, strict: bool) -> Reply:
+    """GET of one."""
+    only(call, ())
+    return Reply(200, page.shown(_find(page, call)))
+
+
+def updated(page: Page, call: Call, strict: bool) -> Reply:
+    """PATCH and PUT (the same): change fields; `status` or `body` appends a public update."""
+    only(call, ())
+    incident = _find(page, call)
+    values = _values(call, strict)
+    _refuse(rules.check_update(values, incident, page))
+    _write(page, incident, values, page.stamp())
+    return Reply(200, page.shown(incident))
+
+
+def _values(call: Call, strict: bool) -> dict[str, Any]:
+    values, is_form = body.read(call, "incident")
+    unknown = sorted(set(values) - set(WRITABLE))
+    call.problems += [f"unknown key incident.{name}" for name in unknown]
+    # Whether the vendor ignores or refuses unknown keys is not documented; strict refuses.
+    if unknown and strict:
+        raise invalid({name: ["is not a field that can be written"] for name in unknown})
+    known = {name: value for name, value in values.items() if name in WRITABLE}
+    known = from_form(known) if is_form else known
+    _refuse(check_fields(known))
+    if "scheduled_auto_transition" in known:
+        known["scheduled_auto_in_progress"] = known.pop("scheduled_auto_transition")
+    return known
+
+
+def _write(page: Page, incident: dict[str, Any], values: dict[str, Any], now: str) -> None:
+    is_new = not incident["incident_updates"]
+    for name in _PLAIN:
+        if name in values:
+            incident[name] = values[name]
+    for name in rules.WINDOW:
+        if name in values:
+            incident[name] = stamp(instant(values[name]))
+    # The vendor computes the impact from the components; its table is not documented, so only what is certain is here.
+    plain = "none" if rules.family(incident) == REALTIME else "maintenance"
+    incident["impact"] = incident["impact_override"] or plain
+    # component_ids replaces the association, a map of statuses adds to it. Effect on a window in the future: open.
+    touched = [*values.get("component_ids", incident["components"]), *values.get("components", {})]
+    incident["components"] = list(dict.fromkeys(touched))
+    affected = page.set_statuses(values.get("components", {}))
+    incident["updated_at"] = now
+    if is_new or "status" in values or "body" in values:
+        incident["incident_updates"].insert(0, _update(page, incident, values, affected, now))
+        _note_times(incident, now)
+
+
+def _update(
+    page: Page, incident: dict[str, Any], values: dict[str, Any], affected: list[dict[str, Any]] | None, now: str
+) -> dict[str, Any]:
+    return {
+        "id": page.new_id(),
+        "incident_id": incident["id"],
+        "status": incident["status"],
+        "body": values.get("body", ""),
+        "created_at": now,
+        "display_at": now,
+        # The vendor's default: every subscriber is told. That is why our modules always send the field.
+        "deliver_notifications": values.get("deliver_notifications", True),
+        "affected_components": affected,
+    }
+
+
+def _note_times(incident: dict[str, Any], now: str) -> None:
+    if incident["status"] == "monitoring":
+        incident["monitoring_at"] = now
+    # A resolved incident that is opened again has no end any more.
+    incident["resolved_at"] = (incident["resolved_at"] or now) if incident["status"] == "resolved" else None
+
+
+def _find(page: Page, call: Call) -> dict[str, Any]:
+    incident = page.find(call.args["incident_id"])
+    if incident is None:
+        raise not_found(f"no incident {call.args['incident_id']}")
+    return incident
+
+
+def _searched(incident: dict[str, Any]) -> str:
+    # Not in the metadata: that is why a client has to page through the list to find its own key.
+    texts = [incident["name"], incident["status"], incident["postmortem_body"] or ""]
+    return "\n".join([*texts, *(update["body"] for update in incident["incident_updates"])]).lower()
+
+
+def _refuse(errors: dict[str, list[str]]) -> None:
+    if errors:
+        raise invalid(errors)
