@@ -29,7 +29,7 @@ rm -rf "$dir"
 # kubernetes.core from Galaxy; where Galaxy cannot be reached, the same collection out of the PyPI package "ansible".
 site=$("$dir/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 if ! timeout 120 "$dir/bin/ansible-galaxy" collection install --requirements-file requirements.yml --collections-path "$site" >"$dir/galaxy.log" 2>&1; then
-  echo "venv: Galaxy did not answer ($(tail -n 1 "$dir/galaxy.log" | cut -c1-120)); taking kubernetes.core from the PyPI package"
+  echo "venv: Galaxy did not answer (see $dir/galaxy.log); taking kubernetes.core from the PyPI package 'ansible'"
   wheel=$(mktemp -d)
   trap 'rm -rf "$wheel"' EXIT
   "$dir/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary :all: \

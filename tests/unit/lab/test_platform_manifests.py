@@ -26,7 +26,7 @@ def everything() -> list[dict[str, Any]]:
 
 def test_placeholders_are_filled_and_other_dollars_stay(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text('---\na: ${ONE}\nb: "$(POD_IP) $x ${lower} $$"\n---\n')
+    path.write_text('---\nkind: List\nitems:\n  - a: ${ONE}\n    b: "$(POD_IP) $x ${lower} $$"\n')
     assert manifests.read(path, {"ONE": "x:2"}) == [{"a": "x:2", "b": "$(POD_IP) $x ${lower} $$"}]
 
 

@@ -44,7 +44,14 @@ make_standby() {
     --wal-method=stream --create-slot --slot="$SLOT" --write-recovery-conf
 }
 
-"make_$1"
+case $1 in
+  primary) make_primary ;;
+  standby) make_standby ;;
+  *)
+    echo "postgres.sh: give primary or standby, not $1" >&2
+    exit 2
+    ;;
+esac
 # Kubernetes' SIGTERM would wait for every client to leave; a fast shutdown ends them and keeps all data.
 postgres -c config_file=/config/postgresql.conf &
 server=$!

@@ -25,7 +25,7 @@ _POD_KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 def read(path: Path, values: Mapping[str, str]) -> list[Document]:
-    """Return the documents of one manifest file, with ${NAME} replaced; LabError names the file and what is wrong."""
+    """Return the items of a manifest file (one `List`), ${NAME} replaced; LabError names the file and what is wrong."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -34,10 +34,10 @@ def read(path: Path, values: Mapping[str, str]) -> list[Document]:
     if unknown:
         raise LabError(f"The manifest {path} asks for {', '.join(unknown)}, which the lab does not know.")
     try:
-        documents = list(yaml.safe_load_all(_PLACEHOLDER.sub(lambda found: values[found[1]], text)))
+        items: list[Document] = yaml.safe_load(_PLACEHOLDER.sub(lambda found: values[found[1]], text))["items"]
     except yaml.YAMLError as error:
         raise LabError(f"The manifest {path} is not YAML: {error}") from error
-    return [document for document in documents if document]
+    return items
 
 
 def config_map(namespace: str, name: str, paths: Iterable[Path]) -> Document:

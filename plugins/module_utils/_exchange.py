@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""Bounds one exchange with an HTTP server in time as a whole.
+
+The time-outs of urllib3 bound each silence only: a server that sends one byte now and then, of its headers or its
+body, holds a caller for ever. Here a timer shuts the socket down instead, which wakes the reader wherever it reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+try:
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.poolmanager import PoolManager, ProxyManager
+except ImportError:  # The ports complain before they use anything of this file.
+    HTTPConnection = HTTPSConnection = HTTPConnectionPool = HTTPSConnectionPool = object  # type: ignore[assignment,misc]
+
+_CURRENT = threading.local()
+
+
+class Exchange:
+    """One request and its answer; ``over``: their time ran out, so whatever came is not to be trusted."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._lock = threading.Lock()
+        self._connection: Any = None
+
+    def hold(self, connection: Any) -> None:
+        """This connection is ours until it is released. TimeoutError when the time is over, so nothing more is sent."""
+        with self._lock:
+            if self.over:
+                raise TimeoutError("the time for the exchange is over")
+            self._connection = connection
+
+    def release(self, connection: Any) -> None:
+        """That connection goes back to its pool, where another exchange may take it: hands off from now on."""
+        with self._lock:
+            if connection is self._connection:
+                self._connection = None
+
+    def end(self) -> None:
+        """The time is over: wake whoever reads from or writes to the connection."""
+        with self._lock:
+            self.over = True
+            connection, self._connection = self._connection, None
+            # An answer that ends the connection takes the socket away from it, and TLS within TLS wraps another one.
+            wire = getattr(connection, "sock", None) or getattr(connection, "wire", None)
+            wire = getattr(wire, "socket", wire)
+            if isinstance(wire, socket.socket):
+                # The plain shutdown also for TLS: its own one changes state that the reader is using.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(wire, socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[Exchange]:
+    """What this thread sends and reads over connections of bounded pools must be through in that time.
+
+    Not bounded are what no socket of ours does: the resolver (its own time-outs hold) and the TLS handshake, where
+    Python counts the connect time-out as a whole. Nothing is sent after either when the time is over by then.
+    """
+    exchange = Exchange()
+    timer = threading.Timer(seconds, exchange.end)
+    timer.daemon = True
+    timer.start()
+    _CURRENT.exchange = exchange
+    try:
+        yield exchange
+    finally:
+        _CURRENT.exchange = None
+        timer.cancel()
+
+
+def bound(manager: Any) -> Any:
+    """Let the pools of that pool manager of urllib3 heed ``within``. Left alone: SOCKS, which has pools of its own."""
+    if type(manager) in (PoolManager, ProxyManager):
+        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    return manager
+
+
+def _hold(connection: Any) -> None:
+    exchange: Exchange | None = getattr(_CURRENT, "exchange", None)
+    if exchange is not None:
+        exchange.hold(connection)
+
+
+class _Held:
+    """Mixed into connections: each step of an exchange says which connection it is about."""
+
+    sock: Any
+    wire: Any = None
+
+    def connect(self) -> None:
+        _hold(self)
+        super().connect()  # type: ignore[misc]
+        _hold(self)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _hold(self)
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        self.wire = self.sock
+        return super().getresponse()  # type: ignore[misc]
+
+
+class _Released:
+    """Mixed into pools: a connection that comes back is free for others."""
+
+    def _put_conn(self, conn: Any) -> None:
+        exchange: Exchange | None = getattr(_CURRENT, "exchange", None)
+        if exchange is not None:
+            exchange.release(conn)
+        super()._put_conn(conn)  # type: ignore[misc]
+
+
+class _PlainConnection(_Held, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Held, HTTPSConnection):
+    pass
+
+
+class _PlainPool(_Released, HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(_Released, HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
