@@ -68,8 +68,8 @@ def ensure_tools(lab: Lab) -> None:
     env = {"DEBIAN_FRONTEND": "noninteractive"}
     log = lab.paths.logs / "apt.log"
     with lab.console.step(f"installing Debian's {', '.join(missing)} on this machine (apt-get install)", 15):
-        if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
-            proc.run(["apt-get", "update", "-q"], env=env, log=log)
+        # Lists that are missing or old name packages which are no longer served.
+        proc.run(["apt-get", "update", "-q"], env=env, log=log)
         proc.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing], env=env, log=log)
 
 
