@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""The options by which a module reaches its cluster, and the client that they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils import _kube
+from ansible_collections.tars.rollout.plugins.module_utils._module import Call
+
+
+def cluster_options() -> dict[str, dict[str, Any]]:
+    """For the argument_spec of a module; the texts are in the doc fragment C(cluster)."""
+    return {
+        "kubeconfig": {"type": "path"},
+        "context": {"type": "str"},
+        "api_timeout": {"type": "float", "default": 10.0},
+    }
+
+
+def connect(call: Call) -> _kube.Client:
+    """A client as the module's options say; without a kubeconfig with the service account of the pod it runs in."""
+    timeouts = _kube.Timeouts(connect=min(5.0, call.params["api_timeout"]), read=call.params["api_timeout"])
+    if path := call.params["kubeconfig"]:
+        return _kube.from_kubeconfig(path, call.params["context"] or "", call.scrubber, timeouts)
+    return _kube.in_cluster(call.scrubber, timeouts)

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""HTTPRoute and GRPCRoute of the Gateway API: rules by name or index, backendRefs that are Services. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import (
+    Arm,
+    Document,
+    Split,
+    Target,
+    TrafficError,
+    Upstream,
+)
+
+
+class GatewayApi:
+    """Reads HTTPRoutes and GRPCRoutes. ``route`` is a rule's name or its index; weights need not sum to 100."""
+
+    kinds: Mapping[str, Kind] = {
+        "HTTPRoute": Kind("gateway.networking.k8s.io/v1", "httproutes"),
+        "GRPCRoute": Kind("gateway.networking.k8s.io/v1", "grpcroutes"),
+    }
+
+    def read(self, document: Document, target: Target) -> Split:
+        index, rule = _rule((document.get("spec") or {}).get("rules") or [], target)
+        refs: Sequence[Mapping[str, Any]] = rule.get("backendRefs") or []
+        if len(refs) < 2:
+            raise _error(
+                target,
+                f"{target} has {'one backend' if refs else 'no backend'} and two are needed",
+                "route_one_destination",
+                "Add the canary as second backend with weight 0",
+            )
+        stable = _find(refs, target.stable or target.service, target)
+        canary = _find(refs, target.canary or f"{target.service}-canary", target)
+        if stable == canary:
+            raise _error(
+                target,
+                f"Stable and canary are the same backend of {target}",
+                "destination_ambiguous",
+                "Name the two backends apart with stable and canary",
+            )
+        base = f"/spec/rules/{index}"
+        # Rules may lack a name; what they match tells them apart as well.
+        same = tuple((f"{base}/{key}", rule[key]) for key in ("name", "matches") if rule.get(key))
+        return Split(
+            _arm(refs, stable, base, target),
+            _arm(refs, canary, base, target),
+            sum(_weight(ref) for at, ref in enumerate(refs) if at not in (stable, canary)),
+            (*same, (f"{base}/backendRefs", list(refs))),
+        )
+
+
+def _rule(rules: Sequence[Mapping[str, Any]], target: Target) -> tuple[int, Mapping[str, Any]]:
+    found = [(index, rule) for index, rule in enumerate(rules) if rule.get("name") == target.route]
+    if len(found) > 1:
+        raise _error(
+            target,
+            f"{target.object} has {len(found)} rules named {target.route}",
+            "route_ambiguous",
+            "Give each rule a name of its own, or give its index",
+        )
+    if found:
+        return found[0]
+    if target.route.isascii() and target.route.isdigit() and int(target.route) < len(rules):
+        return int(target.route), rules[int(target.route)]
+    there = [f"{index} ({rule['name']})" if rule.get("name") else str(index) for index, rule in enumerate(rules)]
+    raise _error(
+        target,
+        f"{target.object} has no rule {target.route}; there are: {', '.join(there) or 'none'}",
+        "route_unknown",
+        "Give the name of a rule or its index, counted from 0",
+        routes=there,
+    )
+
+
+def _find(refs: Sequence[Mapping[str, Any]], wanted: str, target: Target) -> int:
+    found = [at for at, ref in enumerate(refs) if wanted in (ref.get("name"), _host(ref, target))]
+    if len(found) == 1:
+        return found[0]
+    there = [str(ref.get("name")) for ref in refs]
+    raise _error(
+        target,
+        f"{target} has {len(found) or 'no'} backend{'s' if found else ''} {wanted}; there are: {', '.join(there)}",
+        "destination_ambiguous" if found else "destination_unknown",
+        "Name the two backends with stable and canary",
+        destinations=there,
+    )
+
+
+def _weight(ref: Mapping[str, Any]) -> int:
+    # The standard's default is 1, and 0 is a weight.
+    weight = ref.get("weight")
+    return 1 if weight is None else int(weight)
+
+
+def _host(ref: Mapping[str, Any], target: Target) -> str:
+    return f"{ref.get('name')}.{ref.get('namespace') or target.namespace}.svc.cluster.local"
+
+
+def _arm(refs: Sequence[Mapping[str, Any]], at: int, base: str, target: Target) -> Arm:
+    ref = refs[at]
+    if ref.get("kind", "Service") != "Service":
+        raise _error(
+            target,
+            f"The backend {ref.get('name')} of {target} is a {ref['kind']} and no Service",
+            "destination_unknown",
+            "Only Services can be counted at the gateway: route to Services",
+        )
+    upstream = Upstream(_host(ref, target), "", str(ref.get("port") or ""))
+    return Arm(_weight(ref), f"{base}/backendRefs/{at}/weight", upstream)
+
+
+def _error(target: Target, msg: str, reason: str, hint: str, **details: Any) -> TrafficError:
+    return TrafficError(msg, reason=reason, hint=hint, details={"service": target.service, **details})
