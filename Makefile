@@ -12,10 +12,10 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity integration molecule budget lab-up lab-down lab-status build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule budget lab-up lab-down lab-status bench-gate bench-gate-live build clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 venv: ## make .venv: ansible-core 2.19, the pinned test tools, kubernetes.core
 	@tests/suite/venv.sh .venv 2.19
@@ -29,7 +29,7 @@ test-all: venv ## the same and the long rest
 stage: venv ## one stage: make stage STAGE="core 2.18" (names: make budget)
 	@$(SUITE) --stage "$(STAGE)"
 
-lint unit sanity integration molecule: venv ## that stage alone
+lint unit sanity cases integration molecule: venv ## that stage alone
 	@$(SUITE) --stage $@
 
 budget: venv ## the stages and their minutes
@@ -43,6 +43,12 @@ lab-status: venv ## what of the lab is up, and what it uses
 
 lab-down: venv ## take the lab down; what was built stays in the cache
 	@$(LAB) down
+
+bench-gate: venv ## how fast and how wrongly slo_gate decides, simulated: build/bench/gate.json
+	@PYTHONPATH=.ansible/collections:tests/bench .venv/bin/python tests/bench/bench_gate.py
+
+bench-gate-live: venv ## the same against a real Prometheus, by the wall clock (about 3 minutes)
+	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_gate_live.py
 
 build: venv ## the collection's tarball, in build/
 	@mkdir -p build && .venv/bin/ansible-galaxy collection build --force --output-path build

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ansible_collections.tars.rollout.plugins.module_utils._gate.laws import NOTHING, WORSE, Increments, log_sum
+
+RESTART_S = 60.0
+
+
+class Evidence:
+    """Evidence that grows from scrape to scrape and may be looked at after each of them (a mixture e-process).
+
+    ``log`` averages over the alternatives of the laws and over start times: one half of the stake runs from the first
+    scrape, the other half is spread over a restart every minute, so that healthy minutes do not outweigh a fault that
+    begins late (the idea of e-detectors: Shin, Ramdas, Rinaldo). Scrapes may be set again when late samples come in.
+    """
+
+    def __init__(self, restarts: Sequence[int] = ()) -> None:
+        """``restarts``: indexes of the scrapes that the later stakes start at; fixed before the first look."""
+        if restarts:
+            self._starts = [(0, math.log(0.5))]
+            self._starts += [(start, math.log(0.5 / len(restarts))) for start in restarts]
+        else:
+            self._starts = [(0, 0.0)]
+        # Sums before scrape 0, 1, 2, ... for each alternative.
+        self._sums: list[Increments] = [NOTHING]
+
+    def put(self, index: int, increments: Increments) -> None:
+        """Set scrape ``index``; all later ones are forgotten. Indexes are given without gaps."""
+        del self._sums[index + 1 :]
+        before = self._sums[index]
+        self._sums.append(tuple(a + b for a, b in zip(before, increments, strict=True)))
+
+    @property
+    def log(self) -> float:
+        """Natural logarithm of the evidence after the scrapes so far."""
+        now, length = self._sums[-1], len(self._sums) - 1
+        terms = []
+        for start, stake in self._starts:
+            if start >= length:
+                terms.append(stake)
+                continue
+            before = self._sums[start]
+            grown = [a - b for a, b in zip(now, before, strict=True)]
+            terms.append(stake + log_sum(grown) - math.log(len(WORSE)))
+        return log_sum(terms)
+
+
+def restarts(bake_s: float, scrape_s: float) -> range:
+    """The scrapes that later stakes start at: one every minute of the bake, at most one per scrape."""
+    every = max(int(RESTART_S // scrape_s), 1)
+    return range(every, max(int(bake_s // scrape_s), 1), every)

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Reading, Slo, Spec, Tally
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.book import Book, Number
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import Edges, edges_for, share_over
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import Labels, RawSeries, Step
+
+
+@dataclass
+class _Histogram:
+    """Growth of the buckets of one arm: per scrape and boundary, and the boundaries that every process has."""
+
+    cells: dict[int, dict[float, float]]
+    counts: dict[int, float]
+    bounds: dict[tuple[str, ...], set[float]]
+
+    def edges(self) -> set[float]:
+        sets = list(self.bounds.values())
+        return set.intersection(*sets) if sets else set()
+
+
+class LatencyBook(Book):
+    """Requests slower than the limit and than the violation, read off the buckets on both sides of each."""
+
+    def __init__(self, slo: Slo, spec: Spec, origin: float, number: Number) -> None:
+        super().__init__(slo, spec, origin, number)
+        self._arms = {arm: _Histogram({}, {}, {}) for arm in ("canary", "stable")}
+        self._edges: Edges | None = None
+
+    def see(self, arm: str, series: RawSeries, steps: list[Step]) -> None:
+        super().see(arm, series, steps)
+        histogram = self._arms[arm]
+        bound = _bound(series.labels) if series.name.endswith("_bucket") else None
+        if bound is not None:
+            process = tuple(f"{k}={v}" for k, v in sorted(series.labels.items()) if k != "le")
+            histogram.bounds.setdefault(process, set()).add(bound)
+        elif series.name.endswith("_bucket"):
+            return
+        for step in steps:
+            index = self._number(step.at)
+            if bound is None:
+                histogram.counts[index] = histogram.counts.get(index, 0.0) + step.grown
+            else:
+                cell = histogram.cells.setdefault(index, {})
+                cell[bound] = cell.get(bound, 0.0) + step.grown
+            self._touch(index)
+
+    def reading(self, now: float) -> Reading:
+        canary, stable = self._arms["canary"], self._arms["stable"]
+        # A canary that is not there yet will have the buckets that stable has.
+        edges = edges_for(self.slo, canary.edges() or stable.edges(), stable.edges())
+        if edges != self._edges:
+            self._edges = edges
+            self._touch(1)
+        changed = self._since(self._number(now), lambda index: self._tally(index, edges))
+        known = [*stable.cells, *stable.counts]
+        history = [
+            (share_over(stable.cells.get(i, {}), _total(stable, i), edges.drift), _total(stable, i))
+            for i in range(min(known, default=1), 1)
+        ]
+        return Reading(
+            self._arm("canary"),
+            self._stable(),
+            tallies=self._tallies,
+            changed=changed,
+            history=history,
+            exact=edges.exact,
+            problem=self._problem(canary, stable, edges),
+        )
+
+    def _cells_before(self, arm: str) -> dict[int, tuple[float, float, float]]:
+        if arm not in self._arms:
+            return {}
+        histogram = self._arms[arm]
+        limit, violation = (self._edges.drift, self._edges.below_violation) if self._edges else (math.inf, math.inf)
+        found = {}
+        for i in (i for i in {*histogram.cells, *histogram.counts} if i < 1):
+            cell, total = histogram.cells.get(i, {}), _total(histogram, i)
+            found[i] = (share_over(cell, total, limit), share_over(cell, total, violation), total)
+        return found
+
+    def _tally(self, index: int, edges: Edges) -> Tally:
+        canary, stable = self._arms["canary"], self._arms["stable"]
+        cell, n = canary.cells.get(index, {}), _total(canary, index)
+        base, m = stable.cells.get(index, {}), _total(stable, index)
+        return Tally(
+            n,
+            share_over(cell, n, edges.above_limit),
+            share_over(cell, n, edges.below_limit),
+            share_over(cell, n, edges.below_violation),
+            share_over(cell, n, edges.above_violation),
+            share_over(cell, n, edges.drift),
+            m,
+            share_over(base, m, edges.drift),
+        )
+
+    def _problem(self, canary: _Histogram, stable: _Histogram, edges: Edges) -> tuple[str, str] | None:
+        if canary.bounds and math.inf not in canary.edges() and not canary.counts:
+            text = (
+                f"{self.slo.metric} has neither a bucket +Inf nor a _count: nobody knows how many requests there were"
+            )
+            return "BUCKETS_TOO_COARSE", text
+        if canary.counts and not canary.bounds:
+            return "BUCKETS_TOO_COARSE", f"{self.slo.metric} has a _count but no buckets"
+        if self.slo.max_drift is not None and stable.bounds and edges.drift == math.inf > edges.above_limit:
+            return "BASELINE_MISSING", f"stable has no bucket of {self.slo.metric} that tells what is over the limit"
+        return None
+
+
+def _bound(labels: Labels) -> float | None:
+    """The boundary of a bucket as a number: "0.50" and "0.5" are the same. None when it is none."""
+    try:
+        return float(labels.get("le", ""))
+    except ValueError:
+        return None
+
+
+def _total(histogram: _Histogram, index: int) -> float:
+    if any(math.inf in bounds for bounds in histogram.bounds.values()):
+        return histogram.cells.get(index, {}).get(math.inf, 0.0)
+    return histogram.counts.get(index, 0.0)

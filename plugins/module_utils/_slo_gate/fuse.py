@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._traffic import request
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.at_once import at_once
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Cut, Target, Wish
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover, Wanted, cut_all
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Provider
+from ansible_collections.tars.rollout.plugins.module_utils._values import moment
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Deadline
+
+
+class Fuse(Protocol):
+    """Takes the canary out of the traffic in the moment of the decision."""
+
+    def check(self) -> None:
+        """Before the bake: whether it could cut. Raises RolloutError."""
+
+    def blow(self, reason: str) -> Mapping[str, Any]:
+        """Cut now; tells what became of it and never raises: the verdict stands whatever happens here."""
+
+
+class RouteFuse:
+    """Cuts routes through a traffic provider: weight 0, the next fence, and the reason on the route."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        clock: Clock,
+        services: Sequence[Mapping[str, Any]],
+        release: str,
+        budget: float = 10.0,
+    ) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._targets = [request.target(service) for service in services]
+        self._release = release
+        self._budget = budget
+
+    def check(self) -> None:
+        mover = Mover(self._provider, self._clock, self._budget)
+        mover.plan([Wanted(target, Wish(0, release=self._release, cut=self._cut("check"))) for target in self._targets])
+
+    def blow(self, reason: str) -> Mapping[str, Any]:
+        watch = Deadline(self._clock, self._budget)
+        routes, cut = [str(target) for target in self._targets], self._cut(reason)
+
+        def one(target: Target) -> Moved:
+            return cut_all(self._provider, self._clock, [target], cut, self._budget)[0]
+
+        try:
+            # Each route by itself: one that cannot be cut must not keep the others from it.
+            moved = at_once(self._targets, one, lambda failed, count: f"{failed} of {count} routes were not cut")
+        except RolloutError as error:
+            return {"done": False, "routes": routes, "after_s": round(watch.elapsed, 3), "error": str(error)}
+        patches = sum(item.patches for item in moved)
+        return {"done": True, "routes": routes, "after_s": round(watch.elapsed, 3), "patches": patches}
+
+    def _cut(self, reason: str) -> Cut:
+        return Cut(self._release, moment(self._clock.now()), reason)

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""What can be known about a stage before it starts: is every selector answered, are the limits decidable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._gate import explain
+from ansible_collections.tars.rollout.plugins.module_utils._gate.forecast import Forecast, forecast
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Slo, Spec
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.freshness import Past
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import parts
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.session import Session
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.report import NOT_YET
+
+LOOK_BACK = 3600.0
+
+
+def forecasts(session: Session, service: int, weight: float | None) -> list[Forecast]:
+    """One per statistical objective of a service, from the traffic seen before the start."""
+    spec = session.specs[service]
+    result = []
+    for slo in (slo for slo in spec.slos if slo.is_share):
+        canary, stable = (session.store.past(service, slo.name, arm) for arm in ("canary", "stable"))
+        rates = [past.total / past.seconds for past in (canary, stable) if past.total > 0]
+        share = stable.over / stable.total if stable.total > 0 else 0.0
+        result.append(forecast(slo, spec, sum(rates) if rates else None, _weight(spec, weight), share))
+    return result
+
+
+def _weight(spec: Spec, weight: float | None) -> float | None:
+    return 100.0 if weight is None and not spec.has_stable else weight
+
+
+def findings(session: Session, service: int, prometheus: Prometheus, at: float, weight: float | None) -> list[str]:
+    """One sentence per thing that a person should know before the stage starts."""
+    spec = session.specs[service]
+    found: list[str] = []
+    readings = session.store.readings(service, at)
+    for slo in spec.slos:
+        past = {arm: session.store.past(service, slo.name, arm) for arm in ("canary", "stable", "any")}
+        reading = readings[slo.name]
+        if reading.problem:
+            found.append(f"{slo.name}: {reading.problem[1]}")
+        found += _missing(slo, spec, past, prometheus, at)
+        found += _limits(slo, spec, past["stable"])
+        if slo.kind == "latency" and not reading.exact and past["canary"].series:
+            found.append(f"{slo.name}: no bucket of {slo.metric} ends at {explain.latency(slo, slo.limit)}")
+        interval = max(past.values(), key=lambda entry: entry.series).interval
+        if interval > 1.5 * spec.scrape_s:
+            found.append(f"{slo.name}: a sample every {interval:g} s was seen, scrape says {spec.scrape_s:g} s")
+        found += _share_seen(slo, past, weight)
+    if abs(prometheus.skew) > spec.scrape_s:
+        found.append(f"the clock here and that of Prometheus are {abs(prometheus.skew):.0f} s apart")
+    return found
+
+
+def _missing(slo: Slo, spec: Spec, past: dict[str, Past], prometheus: Prometheus, at: float) -> Iterator[str]:
+    if slo.expr:
+        return
+    wanted = [slo.arm] if not slo.is_share else ["canary", *(["stable"] if _compared(slo, spec) else [])]
+    for arm in wanted:
+        if past[arm].series:
+            continue
+        asked = {*slo.match, *slo.bad, *(spec.arms.get(arm) or {})}
+        try:
+            has = set(prometheus.label_names(parts(slo)[0], at, LOOK_BACK))
+        except QueryFault:
+            has = set()
+        if not has:
+            seen = "the metric does not exist"
+        elif asked - has:
+            seen = f"it has no label {', '.join(sorted(asked - has))}, only {', '.join(sorted(has))}"
+        else:
+            seen = "its labels exist with other values"
+        yield f"{slo.name}: {parts(slo)[0]} of {arm}: {NOT_YET} ({seen})"
+
+
+def _compared(slo: Slo, spec: Spec) -> bool:
+    return spec.has_stable and slo.max_drift is not None
+
+
+def _limits(slo: Slo, spec: Spec, stable: Past) -> Iterator[str]:
+    if not slo.is_share or stable.total <= 0:
+        return
+    share = stable.bad / stable.total
+    if share > slo.bound:
+        yield f"{slo.name}: stable itself is at {100 * share:.3g} %, over {explain.allowed(slo)}"
+
+
+def _share_seen(slo: Slo, past: dict[str, Past], weight: float | None) -> Iterator[str]:
+    canary, stable = past["canary"], past["stable"]
+    if not slo.is_share or weight is None or not canary.seconds or not stable.seconds:
+        return
+    rates = canary.total / canary.seconds, stable.total / stable.seconds
+    total = sum(rates)
+    if total <= 0 or canary.total < 100:
+        return
+    seen = 100 * rates[0] / total
+    # Three standard errors, and never less than a fifth of what was planned.
+    slack = max(300 * math.sqrt(weight / 100 * (1 - weight / 100) / (canary.total + stable.total)), weight / 5)
+    if abs(seen - weight) > slack:
+        yield f"{slo.name}: canary had {seen:.3g} % of the requests before the stage, planned are {weight:g} %"
+
+
+def as_data(item: Forecast) -> dict[str, Any]:
+    """A forecast for the result."""
+    return {
+        "slo": item.slo,
+        "decidable": item.decidable,
+        "expected_requests": None if item.expected is None else round(item.expected),
+        "needed_requests": item.needed,
+        "needed_seconds": None if item.seconds is None else round(item.seconds, 1),
+        "needed_weight": None if item.weight is None else round(item.weight, 1),
+        "text": item.text,
+    }

@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils import _cluster
+from ansible_collections.tars.rollout.plugins.module_utils._gate.forecast import false_rollback_bound
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import HOLD
+from ansible_collections.tars.rollout.plugins.module_utils._http import Client
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Http, Prometheus
+from ansible_collections.tars.rollout.plugins.module_utils._module import Call
+from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate import lint, options, report
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.fuse import Fuse, RouteFuse
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.watch import Watch
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
+
+# Seconds between two lines of a service for which nothing has changed.
+HEARTBEAT = 60.0
+NOT_YET = report.NOT_YET
+
+
+def run(call: Call, http: Http | None = None, fuse: Fuse | None = None) -> Mapping[str, Any]:
+    """What ``run`` of the module does. ``http`` and ``fuse`` are made from the options when none is given."""
+    plan = options.read(call.params)
+    how, timeout = options.http(call.params, min(spec.scrape_s for spec in plan.specs))
+    client = Client(how, call.clock, call.scrubber) if http is None else None
+    try:
+        prometheus = Prometheus(http or client, call.clock, timeout)  # type: ignore[arg-type]
+        fuse = fuse or _fuse(call, plan)
+        if fuse is not None:
+            fuse.check()
+        return _judge(call, plan, prometheus, fuse)
+    finally:
+        if client is not None:
+            client.close()
+
+
+def _fuse(call: Call, plan: options.Plan) -> Fuse | None:
+    wish = call.params.get("cut_traffic")
+    if wish is None or plan.replay is not None or call.check_mode:
+        return None
+    provider = Kubernetes(_cluster.connect(call))
+    return RouteFuse(provider, call.clock, wish["services"], wish["release"])
+
+
+def _judge(call: Call, plan: options.Plan, prometheus: Prometheus, fuse: Fuse | None) -> Mapping[str, Any]:
+    teller = Teller(call, plan)
+    watch = Watch(prometheus, plan, call.clock, teller.tell, fuse)
+    watch.begin()
+    outlook = _outlook(watch, plan, prometheus)
+    for text in outlook["findings"]:
+        call.warn(f"slo_gate: {text}")
+    for item in outlook["slos"]:
+        if item["decidable"] is False:
+            teller.say(item["service"], f"{item['slo']} {item['text']}", "FORECAST")
+    if call.check_mode:
+        return _result(plan, prometheus, watch, outlook, [], decided=False)
+    watch.run()
+    result = _result(plan, prometheus, watch, outlook, teller.evidence, decided=True)
+    if watch.cut is not None and not watch.cut["done"]:
+        call.warn(f"The traffic could not be cut: {watch.cut['error']}")
+        return {
+            **result,
+            "failed": True,
+            "msg": f"{report.message(result)}. The traffic was NOT cut: {watch.cut['error']}",
+        }
+    if result["verdict"] in plan.fail_on:
+        return {**result, "failed": True, "msg": report.message(result)}
+    return result
+
+
+def _outlook(watch: Watch, plan: options.Plan, prometheus: Prometheus) -> dict[str, Any]:
+    """Forecast and linter: what the stage will be able to decide, and what looks wrong."""
+    entries: list[dict[str, Any]] = []
+    found: list[str] = []
+    if watch.fault:
+        found.append(f"Prometheus could not be read before the stage: {watch.fault}")
+    else:
+        for index, spec in enumerate(plan.specs):
+            texts = lint.findings(watch.session, index, prometheus, watch.begin_at, plan.weight)
+            found += [f"{spec.service}: {text}" for text in texts]
+            forecasts = lint.forecasts(watch.session, index, plan.weight)
+            entries += [{"service": spec.service, **lint.as_data(item)} for item in forecasts]
+    return {
+        "slos": entries,
+        "findings": [*found, *watch.notes],
+        "decidable": all(entry["decidable"] is not False for entry in entries),
+        "false_rollback_at_most": false_rollback_bound(list(plan.specs), plan.stages),
+    }
+
+
+def _result(
+    plan: options.Plan,
+    prometheus: Prometheus,
+    watch: Watch,
+    outlook: Mapping[str, Any],
+    evidence: list[list[dict[str, Any]]],
+    *,
+    decided: bool,
+) -> dict[str, Any]:
+    cost = prometheus.cost
+    result: dict[str, Any] = {
+        "changed": bool(watch.cut and watch.cut.get("patches")),
+        "verdict": NOT_YET,
+        "reason": "",
+        "slo": "",
+        "decided_after_s": None,
+        "services": [],
+        "forecast": outlook,
+        "evidence": report.bounded(evidence),
+        "cost": {
+            "polls": watch.polls,
+            "requests": cost.requests,
+            "samples": cost.samples,
+            "bytes": cost.bytes,
+            "seconds": round(cost.seconds, 3),
+        },
+        "cut": dict(watch.cut) if watch.cut is not None else None,
+    }
+    if not decided:
+        # The same keys, and nothing is claimed that was not judged.
+        blank = {"verdict": NOT_YET, "reason": "", "slo": "", "line": NOT_YET, "slos": []}
+        return {**result, "services": [{"service": spec.service, **blank} for spec in plan.specs]}
+    worst = watch.session.worst[1]
+    standings = zip(plan.specs, watch.session.standings, strict=True)
+    return {
+        **result,
+        "verdict": worst.verdict,
+        "reason": worst.reason,
+        "slo": worst.slo,
+        "decided_after_s": round(watch.at, 2),
+        "services": [report.service(spec, standing, watch.at) for spec, standing in standings],
+    }
+
+
+class Teller:
+    """Live lines and evidence: a line when what stands for a service changes, and one a minute otherwise."""
+
+    def __init__(self, call: Call, plan: options.Plan) -> None:
+        self._call = call
+        self._plan = plan
+        self._told: dict[str, tuple[str, str, str]] = {}
+        self._told_at: dict[str, float] = {}
+        self.evidence: list[list[dict[str, Any]]] = []
+
+    def tell(self, watch: Watch) -> None:
+        rows: list[dict[str, Any]] = []
+        for spec, standing in zip(self._plan.specs, watch.session.standings, strict=True):
+            rows += report.rows(spec.service, standing, watch.at)
+            final = standing.decided or watch.session.decided
+            # Before the end a pass or a hold is only how it looks by now.
+            word = f"{watch.at:.0f} s"
+            if final:
+                word = standing.verdict.upper() + (f" {standing.reason}" if standing.verdict == HOLD else "")
+            now = (standing.verdict, standing.reason, word if final else "")
+            quiet = watch.at - self._told_at.get(spec.service, -HEARTBEAT) < HEARTBEAT
+            if self._told.get(spec.service) == now and (quiet or final):
+                continue
+            self._told[spec.service], self._told_at[spec.service] = now, watch.at
+            seen = report.seen(standing) if final else f"{report.seen(standing)}  {standing.reason.lower()}"
+            self.say(spec.service, seen, word)
+        self.evidence.append(rows)
+        if watch.cut is not None:
+            done = f"weight 0 after {watch.cut['after_s']} s" if watch.cut["done"] else str(watch.cut["error"])
+            self.say(
+                watch.session.specs[watch.session.worst[0]].service, done, "CUT" if watch.cut["done"] else "NOT CUT"
+            )
+
+    def say(self, service: str, seen: str, result: str) -> None:
+        params = self._call.params
+        self._call.progress.line(Line(params["region"], params["step"], service, seen, result))

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import ROLLBACK
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.reader import PartialData, Reader
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import RawSeries, pod_of
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.session import Poll, Session
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.fuse import Fuse
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.options import Plan
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock
+
+# Seconds after which a sample that was just scraped can surely be read.
+INGEST = 0.25
+
+
+class Watch:
+    """The whole of a stage in one process: prime, then poll once per scrape until it is decided.
+
+    ``tell`` is called after every poll with the seconds since the start.
+    """
+
+    def __init__(
+        self,
+        prometheus: Prometheus,
+        plan: Plan,
+        clock: Clock,
+        tell: Callable[[Watch], None],
+        fuse: Fuse | None = None,
+    ) -> None:
+        self._prometheus = prometheus
+        self._plan = plan
+        self._clock = clock
+        self._tell = tell
+        self._fuse = fuse
+        self._reader = Reader(prometheus, plan.specs)
+        self._scrape_s = min(spec.scrape_s for spec in plan.specs)
+        self._primed = False
+        self._phase: float | None = None
+        self.polls = 0
+        self.cut: Mapping[str, Any] | None = None
+        self.fault = ""
+        # When the last poll was, in seconds since the start.
+        self.at = 0.0
+        self.begin_at = 0.0
+        self.session: Session
+
+    def begin(self) -> None:
+        """Measure the clock, read the history. Raises QueryFault for what waiting cannot heal."""
+        try:
+            self._prometheus.measure_offset()
+        except QueryFault as fault:
+            self._refuse_unless_passing(fault)
+        replay = self._plan.replay
+        self.begin_at = replay[0] if replay else self._prometheus.now()
+        self.session = Session(self._plan.specs, self, self.begin_at, self._plan.early)
+        if replay and replay[1] > self._prometheus.now():
+            raise QueryFault("replay cannot be used: its end lies in the future by the clock of Prometheus")
+        try:
+            self._prime()
+        except PartialData as partial:
+            self.fault = str(partial)
+        except QueryFault as fault:
+            self._refuse_unless_passing(fault)
+
+    def run(self) -> None:
+        """Poll and judge until it is decided."""
+        while not self.session.standings or not self.session.decided:
+            at = self._next()
+            if self._plan.replay is None:
+                self._clock.sleep(max(0.0, at - self._prometheus.now()), "judging the stage")
+                at = max(at, self._prometheus.now())
+            self.session.step(at)
+            self.polls += 1
+            self.at = at - self.begin_at
+            if self._fuse is not None and self.session.worst[1].verdict == ROLLBACK:
+                self.cut = self._fuse.blow(self.session.worst[1].reason)
+            self._tell(self)
+
+    def read(self, at: float) -> Poll:
+        """The Source of the session. What could not be read before the start is read now, as if it had been then."""
+        if not self._primed:
+            try:
+                self._prime()
+            except PartialData as partial:
+                return Poll(fault=("PARTIAL_DATA", str(partial)), skew=self._prometheus.skew)
+            except QueryFault as fault:
+                return Poll(fault=("QUERY_ERROR", str(fault)), skew=self._prometheus.skew)
+        poll = self._reader.read(at)
+        self.fault = poll.fault[1] if poll.fault else ""
+        return poll
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the server wanted to be known."""
+        return self._reader.notes
+
+    def _prime(self) -> None:
+        series = self._reader.prime(self.begin_at)
+        if self._plan.history > 0:
+            series = [*self._reader.history(self.begin_at - self._plan.history, self.begin_at, series), *series]
+        self.session.prime(series)
+        self._phase = phase([item for item in series if item.name != "up"], self.begin_at, self._scrape_s)
+        self._primed = True
+
+    def _refuse_unless_passing(self, fault: QueryFault) -> None:
+        # A server that starts again, or a network that is lost for a minute, is no reason to give up a stage.
+        if not fault.passing:
+            raise fault
+        self.fault = str(fault)
+
+    def _next(self) -> float:
+        """When to poll: once per scrape, right after the samples came in, and exactly at the end of the bake."""
+        scrape, start = self._scrape_s, self.begin_at
+        if self._plan.replay is not None:
+            return min(start + (self.polls + 1) * scrape, self._plan.replay[1])
+        last = start + self.at
+        now = max(self._prometheus.now(), last + scrape / 2)
+        first = start + (scrape if self._phase is None else self._phase)
+        at = first + max(0, -(-(now - first) // scrape)) * scrape
+        ends = {start + end + INGEST for spec in self._plan.specs for end in (spec.bake_s, spec.max_bake_s)}
+        return min([at, *(end for end in ends if last < end < at)])
+
+
+def phase(series: Sequence[RawSeries], start: float, scrape_s: float) -> float | None:
+    """Seconds after the start, less than a scrape, at which the newest samples of most processes can be read.
+
+    Every process is scraped at its own moment of the interval: the best moment to ask lies before the longest pause.
+    """
+    newest: dict[str, float] = {}
+    for item in series:
+        if item.samples:
+            pod = pod_of(item.labels)
+            newest[pod] = max(newest.get(pod, item.samples[-1][0]), item.samples[-1][0])
+    moments = sorted({round((at - start) % scrape_s, 3) for at in newest.values()})
+    if not moments:
+        return None
+    pauses = [
+        ((after - at) % scrape_s or scrape_s, at) for at, after in zip(moments, moments[1:] + moments[:1], strict=True)
+    ]
+    return (max(pauses)[1] + INGEST) % scrape_s

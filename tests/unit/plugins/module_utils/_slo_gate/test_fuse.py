@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fuse cuts every route it can, through the traffic provider, and never takes the verdict with it."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.fuse import RouteFuse
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
+
+
+def route(name: str) -> dict[str, Any]:
+    split = [
+        {"destination": {"host": name}, "weight": 90},
+        {"destination": {"host": f"{name}-canary"}, "weight": 10},
+    ]
+    return {
+        "metadata": {"name": name, "namespace": "tars", "resourceVersion": "5"},
+        "spec": {"http": [{"name": "primary", "route": split}]},
+    }
+
+
+class Objects:
+    """An API server that keeps routes, and refuses those named."""
+
+    def __init__(self, *names: str) -> None:
+        self.routes = {name: route(name) for name in names}
+        self.refused: set[str] = set()
+        self._lock = threading.Lock()
+
+    def get(self, kind: Any, namespace: str, name: str) -> dict[str, Any]:
+        if name in self.refused:
+            raise RolloutError(f"{name} was refused", reason="kube_forbidden")
+        return copy.deepcopy(self.routes[name])
+
+    def json_patch(self, kind: Any, namespace: str, name: str, ops: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        with self._lock:
+            for op in ops:
+                *way, last = [part.replace("~1", "/") for part in op["path"].split("/")[1:]]
+                place: Any = self.routes[name]
+                for part in way:
+                    place = place[int(part)] if isinstance(place, list) else place[part]
+                if op["op"] != "test":
+                    place[last] = op["value"]
+            return copy.deepcopy(self.routes[name])
+
+    def weights(self, name: str) -> list[int]:
+        return [entry["weight"] for entry in self.routes[name]["spec"]["http"][0]["route"]]
+
+
+def fuse(objects: Objects, *names: str) -> RouteFuse:
+    services = [
+        {"name": name, "provider": "istio", "object": {"namespace": "tars"}, "route": "primary"} for name in names
+    ]
+    return RouteFuse(Kubernetes(objects), SystemClock(Stop()), services, "2.1.0")
+
+
+def test_all_routes_are_cut_at_once_with_the_reason_on_them() -> None:
+    objects = Objects("api", "evaluation", "insight")
+    began = time.monotonic()
+    told = fuse(objects, *objects.routes).blow("WORSE_THAN_STABLE")
+    assert time.monotonic() - began < 0.5
+    assert told["done"] and told["patches"] == 3
+    for name, document in objects.routes.items():
+        assert objects.weights(name) == [100, 0]
+        assert "WORSE_THAN_STABLE" in document["metadata"]["annotations"]["ga.rollout/cut"]
+
+
+def test_a_route_that_cannot_be_cut_does_not_keep_the_others_from_it() -> None:
+    objects = Objects("api", "evaluation")
+    objects.refused.add("api")
+    told = fuse(objects, "api", "evaluation").blow("ABOVE_LIMIT")
+    assert not told["done"] and "api was refused" in told["error"]
+    assert objects.weights("evaluation") == [100, 0]
+
+
+def test_a_fuse_that_could_not_cut_is_known_before_the_bake() -> None:
+    objects = Objects("api")
+    before = copy.deepcopy(objects.routes)
+    fuse(objects, "api").check()
+    assert objects.routes == before
+    objects.refused.add("api")
+    with pytest.raises(RolloutError):
+        fuse(objects, "api").check()

@@ -1,0 +1,362 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module from options to result, against a Prometheus that lives in the test and a clock that nobody waits for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from ansible_collections.tars.rollout.plugins.module_utils._answer import Answer
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
+from ansible_collections.tars.rollout.plugins.module_utils._http_errors import HttpError
+from ansible_collections.tars.rollout.plugins.module_utils._module import Call
+from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.run import run
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+START = 1_700_000_000.0
+SLOS = {"errors": {"ratio": "requests_total", "limit": "2%", "violation": "5%", "max_drift": "10%"}}
+GATE = {"service": "api", "arms": {"canary": {"track": "canary"}, "stable": {"track": "stable"}}, "slos": SLOS}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = START
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float, doing: str) -> None:
+        self.time += seconds
+
+
+class FakePrometheus:
+    """Answers raw reads from counters that are functions of time; scraped every 15 s, each pod at its own moment."""
+
+    def __init__(self, clock: Clock, bad: float = 0.01, ahead: float = 0.0) -> None:
+        self.clock = clock
+        self.ahead = ahead
+        self.bad = bad
+        self.seen: list[dict[str, Any]] = []
+        self.before: Callable[[FakePrometheus, Mapping[str, Any]], Answer | None] = lambda _self, _form: None
+
+    def call(self, method: str, path: str, *, form: Any = None, **_more: Any) -> Answer:
+        self.seen.append({"path": path, **form})
+        return self.before(self, form) or reply(self.body(path, form))
+
+    def body(self, path: str, form: Mapping[str, Any]) -> Any:
+        if path.endswith("labels"):
+            return {"status": "success", "data": ["__name__", "track", "pod", "status"]}
+        if form["query"] == "time()":
+            now = self.clock.now() + self.ahead
+            return {"status": "success", "data": {"resultType": "scalar", "result": [now, str(now)]}}
+        found = re.search(r"\[([0-9]+)ms\]$", form["query"])
+        assert found is not None, form
+        end = float(form["time"])
+        result = [self.series(pod, track, status, end - int(found[1]) / 1000, end)
+                  for pod, track in (("c-0", "canary"), ("s-0", "stable")) if track in form["query"]
+                  for status in ("200", "500")]  # fmt: skip
+        return {
+            "status": "success",
+            "data": {"resultType": "matrix", "result": [item for item in result if item["values"]]},
+        }
+
+    def series(self, pod: str, track: str, status: str, start: float, end: float) -> dict[str, Any]:
+        rate, bad = (5.0, self.bad) if track == "canary" else (45.0, 0.01)
+        share = bad if status == "500" else 1 - bad
+        first = START - 3600 + (3 if track == "canary" else 9)
+        times = [first + 15 * index for index in range(int((end - first) // 15) + 1)]
+        values = [[at, f"{int((at - first) * rate * share)}"] for at in times if at > start]
+        return {
+            "metric": {"__name__": "requests_total", "track": track, "pod": pod, "status": status},
+            "values": values,
+        }
+
+
+def reply(body: Any, status: int = 200) -> Answer:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, {}, content, "http://prometheus/api/v1/query", 0.01)
+
+
+class FakeFuse:
+    def __init__(self, done: bool = True) -> None:
+        self.done = done
+        self.blown: list[str] = []
+
+    def check(self) -> None:
+        """Could always cut."""
+
+    def blow(self, reason: str) -> Mapping[str, Any]:
+        self.blown.append(reason)
+        return {
+            "done": self.done,
+            "routes": [],
+            "after_s": 0.1,
+            "patches": 1,
+            "error": "" if self.done else "no answer",
+        }
+
+
+def judge(server: FakePrometheus, *, check: bool = False, fuse: Any = None, **params: Any) -> dict[str, Any]:
+    warned: list[str] = []
+    given = {
+        "services": [GATE],
+        "prometheus": {"url": "http://prometheus"},
+        "bake": "5m",
+        "baseline_history": "20m",
+        "fail_on": ["rollback"],
+        "region": "us-west-2",
+        "step": "backend[1] 10 %",
+        "stage": {"weight": 10},
+        **params,
+    }
+    call = Call(given, check, warned.append, server.clock, Stop(), Progress(), Scrubber())
+    return {**run(call, server, fuse), "warned": warned}
+
+
+def test_a_good_canary_passes_after_the_bake_with_one_request_per_poll() -> None:
+    prometheus = FakePrometheus(Clock())
+    result = judge(prometheus, fail_on=["rollback", "hold"])
+    assert (result["verdict"], result["reason"]) == ("pass", "OK")
+    assert result["decided_after_s"] == pytest.approx(300, abs=1)
+    # The clock, the first values, two parts of history, and one request per scrape.
+    assert result["cost"]["requests"] - result["cost"]["polls"] <= 5
+    assert "failed" not in result and result["changed"] is False
+    reads = [float(form["time"]) for form in prometheus.seen if "time" in form]
+    assert reads == sorted(reads) or reads[2:] == sorted(reads[2:])
+
+
+def test_a_bad_canary_is_rolled_back_early_and_fails_the_task() -> None:
+    fuse = FakeFuse()
+    result = judge(FakePrometheus(Clock(), bad=0.08), fuse=fuse)
+    assert result["verdict"] == "rollback" and result["failed"] is True
+    assert result["decided_after_s"] <= 90
+    assert fuse.blown == [result["reason"]]
+    assert result["cut"]["done"] and result["changed"] is True
+    assert re.match(r"api: ROLLBACK errors at \d+ s: \d+ of \d+ canary requests failed", result["msg"])
+    assert result["evidence"][-1]["x"] >= 5
+
+
+def test_rollback_and_hold_are_results_where_they_are_not_to_fail() -> None:
+    result = judge(FakePrometheus(Clock(), bad=0.08), fail_on=[])
+    assert result["verdict"] == "rollback" and "failed" not in result
+
+
+def test_a_cut_that_fails_is_loud_and_the_verdict_stands() -> None:
+    result = judge(FakePrometheus(Clock(), bad=0.08), fuse=FakeFuse(done=False), fail_on=[])
+    assert result["verdict"] == "rollback" and result["failed"] is True
+    assert "NOT cut" in result["msg"]
+    assert any("could not be cut" in text for text in result["warned"])
+
+
+def test_check_mode_reads_once_and_claims_nothing() -> None:
+    prometheus = FakePrometheus(Clock(), bad=0.5)
+    live, check = judge(FakePrometheus(Clock(), bad=0.5)), judge(prometheus, check=True)
+    assert check["verdict"] == "not yet" and check["services"][0]["verdict"] == "not yet"
+    assert live.keys() - check.keys() <= {"failed", "msg"}
+    assert check["cost"]["polls"] == 0 and prometheus.clock.time == START
+    assert check["forecast"]["slos"][0]["decidable"] is True
+
+
+def test_the_forecast_says_when_a_stage_cannot_be_decided() -> None:
+    result = judge(FakePrometheus(Clock()), check=True, stage={"weight": 0.1})
+    forecast = result["forecast"]
+    assert forecast["decidable"] is False
+    assert "cannot be decided" in forecast["slos"][0]["text"] and "would do" in forecast["slos"][0]["text"]
+
+
+def test_an_arm_that_is_not_there_reads_not_yet() -> None:
+    gate = {**GATE, "arms": {"canary": {"track": "canary", "colour": "blue"}, "stable": {"track": "stable"}}}
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda self, form: reply(no_series()) if "[" in form.get("query", "") else None
+    findings = judge(prometheus, check=True, services=[gate])["forecast"]["findings"]
+    assert any("not yet" in text and "no label colour" in text for text in findings)
+
+
+def no_series() -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": "matrix", "result": []}}
+
+
+def test_silence_is_a_hold() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda self, form: reply(no_series()) if "[" in form.get("query", "") else None
+    result = judge(prometheus)
+    assert (result["verdict"], result["reason"], result["slo"]) == ("hold", "NO_DATA", "errors")
+
+
+def test_warnings_are_a_hold_however_bad_the_data_look() -> None:
+    prometheus = FakePrometheus(Clock(), bad=0.5)
+    prometheus.before = lambda self, form: (
+        reply({**self.body("query", form), "warnings": ["a store is down"]}) if "[" in form.get("query", "") else None
+    )
+    result = judge(prometheus)
+    assert (result["verdict"], result["reason"]) == ("hold", "PARTIAL_DATA")
+    assert "a store is down" in result["services"][0]["line"]
+
+
+def test_a_server_that_is_away_for_a_minute_costs_nothing() -> None:
+    def away(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        if self.clock.time < START + 60:
+            raise HttpError("503", reason="http_status", hint="", url="http://prometheus")
+        return None
+
+    for bad, verdict in ((0.01, "pass"), (0.08, "rollback")):
+        prometheus = FakePrometheus(Clock(), bad=bad)
+        prometheus.before = away
+        result = judge(prometheus)
+        assert result["verdict"] == verdict
+        assert any("could not be read before the stage" in text for text in result["warned"])
+
+
+def test_a_server_that_stays_away_is_a_hold() -> None:
+    def away(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        raise HttpError("no answer", reason="http_timeout", hint="", url="http://prometheus")
+
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = away
+    assert judge(prometheus)["reason"] == "QUERY_ERROR"
+
+
+def test_too_many_samples_are_read_in_halves() -> None:
+    def narrow(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        found = re.search(r"\[([0-9]+)ms\]$", form.get("query", ""))
+        if found and int(found[1]) > 40_000:
+            return reply(
+                {"status": "error", "errorType": "execution", "error": "... too many samples into memory"}, 422
+            )
+        return None
+
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = narrow
+    assert judge(prometheus)["verdict"] == "pass"
+
+
+def test_clocks_that_differ_by_minutes_are_a_hold_and_by_seconds_are_not() -> None:
+    assert judge(FakePrometheus(Clock(), ahead=-600))["reason"] == "CLOCK_SKEW"
+    assert judge(FakePrometheus(Clock(), ahead=-20))["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (reply(b"<html><title>Sign in</title></html>"), "HTML page"),
+        (reply({"status": "error", "error": "parse error"}, 400), "parse error"),
+        (reply(b"[]"), "no JSON object"),
+    ],
+)
+def test_what_waiting_cannot_heal_is_refused_before_the_bake(answer: Answer, sentence: str) -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda _self, _form: answer
+    with pytest.raises(RolloutError, match=sentence):
+        judge(prometheus)
+    assert prometheus.clock.time == START
+
+
+def test_an_expression_that_answers_two_series_is_refused() -> None:
+    two = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "0"]}] * 2}}
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda _self, form: reply(two) if form.get("query") == "rate(x)" else None
+    gate = {**GATE, "slos": {**SLOS, "custom": {"expr": "rate(x)", "limit": "2%"}}}
+    with pytest.raises(RolloutError, match="answers 2 series"):
+        judge(prometheus, services=[gate])
+
+
+def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
+    live = judge(FakePrometheus(Clock(), bad=0.08))
+    clock = Clock()
+    clock.time = START + 900
+    window = {"start": str(START), "end": str(START + 300)}
+    replayed = judge(FakePrometheus(clock, bad=0.08), replay=window)
+    assert (replayed["verdict"], replayed["reason"]) == (live["verdict"], live["reason"])
+    assert abs(replayed["decided_after_s"] - live["decided_after_s"]) <= 15
+    assert clock.time == START + 900
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"strata": "route"}, "strata cannot be used"),
+    ({"services": []}, "no service is named"),
+    ({"services": [GATE, GATE]}, "is there twice"),
+    ({"stage": {"weight": 101}}, "0 to 100"),
+    ({"stage": {"weight": True}}, "0 to 100"),
+    ({"stage": {"wait": "1m"}}, "'wait' is not known"),
+    ({"bake": "600"}, "write it with its unit"),
+    ({"prometheus": {}}, "no address is named"),
+    ({"prometheus": {"url": "prometheus:9090"}}, "no URL"),
+    ({"prometheus": {"url": "http://x", "timeout": "-20s"}}, "negative"),
+    ({"replay": {"start": "yesterday", "end": "now"}}, "no moment"),
+    ({"replay": {"start": "2026-01-31T12:00:00", "end": "2026-01-31T12:10:00"}}, "no moment"),
+    ({"replay": {"start": "20", "end": "10"}}, "not after its start"),
+    ({"services": [{**GATE, "prometheus": {"url": "http://other"}}]}, "2 different addresses"),
+    ({"services": [{**GATE, "prometheus": {"partial_response": True}}]}, "Half an answer"),
+]
+
+
+@pytest.mark.parametrize(("params", "sentence"), REFUSED)
+def test_options_that_cannot_be_meant_are_refused(params: dict[str, Any], sentence: str) -> None:
+    prometheus = FakePrometheus(Clock())
+    with pytest.raises(RolloutError, match=re.escape(sentence)):
+        judge(prometheus, **params)
+    assert not prometheus.seen
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+SERIES = st.fixed_dictionaries(
+    {
+        "metric": st.fixed_dictionaries(
+            {"__name__": st.just("requests_total"), "track": st.sampled_from(["canary", "stable"])},
+            optional={"status": st.sampled_from(["200", "500"]), "pod": st.text(max_size=3)},
+        ),
+        "values": st.lists(
+            st.tuples(
+                st.floats(START - 900, START + 400) | JSON,
+                st.sampled_from(["NaN", "+Inf", "-1", "0", "1", "7", "x", ""]),
+            ).map(list),
+            max_size=6,
+        ),
+    }
+)
+REPLIES = st.one_of(
+    st.binary(max_size=40),
+    JSON.map(lambda body: json.dumps(body).encode()),
+    st.lists(SERIES, max_size=4).map(
+        lambda found: json.dumps({"status": "success", "data": {"resultType": "matrix", "result": found}}).encode()
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([200, 400, 422]), REPLIES), min_size=1, max_size=12))
+def test_whatever_is_answered_the_end_is_a_hold_or_a_clear_failure_and_never_a_pass(
+    replies: list[tuple[int, bytes]],
+) -> None:
+    prometheus = FakePrometheus(Clock())
+    count = iter(range(10**6))
+
+    def garbage(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        if form.get("query") == "time()":
+            return None
+        status, body = replies[next(count) % len(replies)]
+        return reply(body, status)
+
+    prometheus.before = garbage
+    try:
+        result = judge(prometheus, baseline_history="0")
+    except RolloutError as error:
+        assert str(error)
+    else:
+        # A handful of samples proves nothing, whichever way they point.
+        assert result["verdict"] == "hold" and result["reason"]
