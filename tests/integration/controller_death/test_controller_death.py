@@ -34,6 +34,12 @@ LEFT_AFTER_S = 2.0
 LINE_AFTER_S = 0.5
 
 
+def as_at_a_terminal() -> None:
+    """Let signals do what they do at a terminal: nohup and background jobs of scripts leave some of them ignored."""
+    for signum in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_DFL)
+
+
 @dataclass
 class Run:
     """A running ansible-playbook, its folder and what it has printed on stderr, each line with its time of arrival."""
@@ -94,7 +100,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         }
         command = [program(), "-i", str(inventory), str(HERE / "playbook.yml"), "-e", f"@{tmp_path / 'extra.json'}"]
         process = subprocess.Popen(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            command,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=as_at_a_terminal,
         )
         run = Run(process, tmp_path, marker.encode())
         run.reader = threading.Thread(target=run.follow, daemon=True)
