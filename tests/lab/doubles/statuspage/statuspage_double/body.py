@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import Any
@@ -36,6 +37,12 @@ def read(call: Call, wrapper: str) -> tuple[dict[str, Any], bool]:
         others = sorted(set(call.parsed) - {wrapper})
         raise invalid({name: [f"is not known beside {wrapper}"] for name in others})
     return call.parsed[wrapper], kind == FORM
+
+
+def peek(call: Call) -> None:
+    """Note a JSON body for the journal where the call itself is not looked at."""
+    with contextlib.suppress(ValueError):
+        call.parsed = json.loads(call.raw.decode("utf-8")) if call.raw else None
 
 
 def _read_json(raw: bytes) -> Any:

@@ -24,6 +24,8 @@ class Call:
     raw: bytes
     parsed: Any = None
     """The body, once it has been read as JSON or form."""
+    dropped: bool = False
+    """Whether the connection is to be closed without the answer."""
     problems: list[str] = field(default_factory=list)
     """What a client did wrong, also where the answer is friendly: the journal shows it."""
 
@@ -35,6 +37,10 @@ class Reply:
     status: int
     json: Any
     headers: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
+    """The body in place of `json`, as gateways send it."""
+    drop: bool = False
+    """Close the connection without an answer."""
 
 
 class Refused(Exception):

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from .call import Call, Reply
+from . import body
+from .call import Call, Reply, invalid, not_found
+from .fields import COMPONENT_STATUSES
 from .page import Page
 from .paging import number, only
 
 PER_PAGE = 100
+_FIELDS = ("name", "description", "status", "group_id", "showcase", "only_show_if_degraded", "start_date")
 
 
 def listed(page: Page, call: Call, strict: bool) -> Reply:
@@ -18,3 +21,22 @@ def listed(page: Page, call: Call, strict: bool) -> Reply:
     size = number(query, "per_page", PER_PAGE, PER_PAGE)
     first = (number(query, "page", 1) - 1) * size
     return Reply(200, [dict(item, page_id=page.id) for item in list(page.components.values())[first : first + size]])
+
+
+def updated(page: Page, call: Call, strict: bool) -> Reply:
+    """PATCH and PUT: set the status. A group's status is derived and cannot be set."""
+    only(call, ())
+    component = page.components.get(call.args["component_id"])
+    if component is None:
+        raise not_found(f"no component {call.args['component_id']}")
+    values, _is_form = body.read(call, "component")
+    unknown = sorted(set(values) - set(_FIELDS))
+    call.problems += [f"unknown key component.{name}" for name in unknown]
+    if unknown and strict:
+        raise invalid({name: ["is not a field that can be written"] for name in unknown})
+    if "status" in values and values["status"] not in COMPONENT_STATUSES:
+        raise invalid({"status": [f"must be one of {', '.join(filter(None, COMPONENT_STATUSES))}"]})
+    if "status" in values and component["group"]:
+        raise invalid({"status": ["of a group is derived and cannot be set"]})
+    component.update({name: value for name, value in values.items() if name in _FIELDS})
+    return Reply(200, dict(component, page_id=page.id))

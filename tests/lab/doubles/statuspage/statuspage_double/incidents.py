@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from . import body, rules
 from .call import Call, Reply, invalid, not_found
-from .fields import REALTIME, WRITABLE, check_fields, from_form, instant, stamp
+from .fields import REALTIME, TERMINAL, WRITABLE, check_fields, from_form, instant, stamp
 from .page import AUTOMATION, Page, blank
 from .paging import number, only
 
@@ -17,6 +19,9 @@ LIMIT = 100
 
 _PLAIN = ("name", "status", "impact_override", "metadata", "reminder_intervals", *AUTOMATION)
 """Fields that are stored as they came."""
+
+_UPDATE = ("body", "display_at", "deliver_notifications", "wants_twitter_update")
+"""Fields of a published update that can be corrected."""
 
 
 def listed(page: Page, call: Call, strict: bool) -> Reply:
@@ -51,17 +56,68 @@ def created(page: Page, call: Call, strict: bool) -> Reply:
 def read(page: Page, call: Call, strict: bool) -> Reply:
     """GET of one."""
     only(call, ())
-    return Reply(200, page.shown(_find(page, call)))
+    return Reply(200, page.shown(find(page, call)))
 
 
 def updated(page: Page, call: Call, strict: bool) -> Reply:
     """PATCH and PUT (the same): change fields; `status` or `body` appends a public update."""
     only(call, ())
-    incident = _find(page, call)
+    incident = find(page, call)
     values = _values(call, strict)
     _refuse(rules.check_update(values, incident, page))
     _write(page, incident, values, page.stamp())
     return Reply(200, page.shown(incident))
+
+
+def deleted(page: Page, call: Call, strict: bool) -> Reply:
+    """DELETE: gone, and shown once more."""
+    only(call, ())
+    incident = find(page, call)
+    page.incidents.remove(incident)
+    return Reply(200, page.shown(incident))
+
+
+def filtered(state: str) -> Callable[[Page, Call, bool], Reply]:
+    """GET of one of the four lists: `unresolved` is realtime, the others are maintenance."""
+
+    def listing(page: Page, call: Call, strict: bool) -> Reply:
+        query = only(call, ("page", "per_page"))
+        size = number(query, "per_page", LIMIT, LIMIT)
+        first = (number(query, "page", 1) - 1) * size
+        now = page.moment()
+        found = [item for item in page.incidents if state in _states(item, now)]
+        return Reply(200, [page.shown(item) for item in found[first : first + size]])
+
+    return listing
+
+
+def edited(page: Page, call: Call, strict: bool) -> Reply:
+    """PATCH of one published update."""
+    only(call, ())
+    incident = find(page, call)
+    update = next((item for item in incident["incident_updates"] if item["id"] == call.args["update_id"]), None)
+    if update is None:
+        raise not_found(f"no update {call.args['update_id']} of incident {incident['id']}")
+    values, _is_form = body.read(call, "incident_update")
+    unknown = sorted(set(values) - set(_UPDATE))
+    call.problems += [f"unknown key incident_update.{name}" for name in unknown]
+    if unknown and strict:
+        raise invalid({name: ["is not a field that can be written"] for name in unknown})
+    _refuse(check_fields({name: value for name, value in values.items() if name in WRITABLE}))
+    update.update({name: value for name, value in values.items() if name in ("body", "display_at")})
+    incident["updated_at"] = page.stamp()
+    return Reply(200, update)
+
+
+def _states(incident: dict[str, Any], now: datetime) -> set[str]:
+    if incident["status"] in TERMINAL:
+        return set()
+    if rules.family(incident) == REALTIME:
+        return {"unresolved"}
+    if incident["status"] != "scheduled":
+        return {"active_maintenance"}
+    # The difference between the two is not documented; upcoming is what has not begun by the clock here.
+    return {"scheduled", "upcoming"} if instant(incident["scheduled_for"]) > now else {"scheduled"}
 
 
 def _values(call: Call, strict: bool) -> dict[str, Any]:
@@ -123,7 +179,8 @@ def _note_times(incident: dict[str, Any], now: str) -> None:
     incident["resolved_at"] = (incident["resolved_at"] or now) if incident["status"] == "resolved" else None
 
 
-def _find(page: Page, call: Call) -> dict[str, Any]:
+def find(page: Page, call: Call) -> dict[str, Any]:
+    """The incident that the path names, or 404."""
     incident = page.find(call.args["incident_id"])
     if incident is None:
         raise not_found(f"no incident {call.args['incident_id']}")

@@ -73,12 +73,15 @@ class Page:
         self.components: dict[str, dict[str, Any]] = {}
         self.incidents: list[dict[str, Any]] = []
         """Newest first; `components` of each is the list of ids, see `shown`."""
+        self.postmortems: dict[str, dict[str, Any]] = {}
+        """By the id of the incident."""
         self.load()
 
     def load(
         self, components: list[dict[str, Any]] | None = None, incidents: list[dict[str, Any]] | None = None
     ) -> None:
         """Start anew with these components and incidents (newest first), in the form in which the API shows them."""
+        self.postmortems = {}
         self.components = {
             item["id"]: copy.deepcopy(item) for item in (COMPONENTS if components is None else components)
         }
@@ -89,6 +92,10 @@ class Page:
                 self.components.setdefault(item["id"], item).update(status=item["status"])
             own["components"] = [item["id"] for item in own["components"]]
             self.incidents.append(own)
+
+    def moment(self) -> datetime:
+        """Now."""
+        return self._now()
 
     def stamp(self) -> str:
         """Now, as the API writes it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import components, incidents
+from . import components, incidents, postmortem
 from .call import Call, Reply
 from .page import Page
 
@@ -20,26 +20,29 @@ _INCIDENT = _PAGE + "/incidents/{incident_id}"
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _PAGE + "/incidents", incidents.listed),
     ("POST", _PAGE + "/incidents", incidents.created),
+    # Before the incident with an id, for which the words would be taken.
+    *(
+        ("GET", f"{_PAGE}/incidents/{state}", incidents.filtered(state))
+        for state in ("unresolved", "scheduled", "upcoming", "active_maintenance")
+    ),
     ("GET", _INCIDENT, incidents.read),
     ("PATCH", _INCIDENT, incidents.updated),
     ("PUT", _INCIDENT, incidents.updated),
+    ("DELETE", _INCIDENT, incidents.deleted),
+    ("PATCH", _INCIDENT + "/incident_updates/{update_id}", incidents.edited),
+    ("PUT", _INCIDENT + "/incident_updates/{update_id}", incidents.edited),
+    ("GET", _INCIDENT + "/postmortem", postmortem.read),
+    ("PUT", _INCIDENT + "/postmortem", postmortem.drafted),
+    ("DELETE", _INCIDENT + "/postmortem", postmortem.deleted),
+    ("PUT", _INCIDENT + "/postmortem/publish", postmortem.published),
+    ("PUT", _INCIDENT + "/postmortem/revert", postmortem.reverted),
     ("GET", _PAGE + "/components", components.listed),
+    ("PATCH", _PAGE + "/components/{component_id}", components.updated),
+    ("PUT", _PAGE + "/components/{component_id}", components.updated),
 )
 
 NOT_YET: tuple[tuple[str, str], ...] = (
-    ("GET", _PAGE + "/incidents/unresolved"),
-    ("GET", _PAGE + "/incidents/scheduled"),
-    ("GET", _PAGE + "/incidents/upcoming"),
-    ("GET", _PAGE + "/incidents/active_maintenance"),
-    ("DELETE", _INCIDENT),
-    ("PATCH", _INCIDENT + "/incident_updates/{update_id}"),
-    ("GET", _INCIDENT + "/postmortem"),
-    ("PUT", _INCIDENT + "/postmortem"),
-    ("DELETE", _INCIDENT + "/postmortem"),
-    ("PUT", _INCIDENT + "/postmortem/publish"),
-    ("PUT", _INCIDENT + "/postmortem/revert"),
     ("POST", _PAGE + "/components"),
-    ("PATCH", _PAGE + "/components/{component_id}"),
     ("DELETE", _PAGE + "/components/{component_id}"),
     ("GET", _PAGE + "/component-groups"),
     ("GET", _PAGE + "/subscribers"),

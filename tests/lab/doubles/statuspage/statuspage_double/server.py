@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from . import auth, control
+from . import auth, body, control, postmortem
 from .call import Call, Refused, Reply, not_found, not_yet
 from .journal import Journal
 from .page import Page
 from .routes import NOT_YET, ROUTES, Handler
+from .trouble import Faults, Rate, rate
 
 Answer = Callable[[Call], Reply]
 
@@ -27,13 +29,15 @@ class Double:
         self.journal = Journal(token)
         self._token = token
         self._strict = strict
+        self.strict = strict
+        self.faults = Faults()
+        self.rate = Rate()
 
     def app(self) -> web.Application:
         """The application, with every route in it."""
         app = web.Application()
         for method, path, own in control.ROUTES:
             app.router.add_route(method, path, _adapt(self._control(own)))
-        # Before ROUTES, where `incidents/scheduled` would be taken for the id of an incident.
         for method, path in NOT_YET:
             self._add(app, method, path, _later(method, path))
         for method, path, handler in ROUTES:
@@ -48,10 +52,10 @@ class Double:
             app.router.add_route(method, pattern + suffix, _adapt(self._guarded(answer)))
 
     def _bound(self, handler: Handler) -> Answer:
-        return lambda call: handler(self.page, call, self._strict)
+        return lambda call: handler(self.page, call, self.strict)
 
     def _guarded(self, answer: Answer) -> Answer:
-        """Everything that holds for each call of the API; later levels add faults and the rate window here."""
+        """Everything that holds for each call of the API: the key, the page, the rate window, planted faults."""
 
         def guarded(call: Call) -> Reply:
             at = self.page.stamp()
@@ -60,19 +64,40 @@ class Double:
                 if call.args.get("page_id", self.page.id) != self.page.id:
                     # What the vendor answers to a key of another page is not documented.
                     raise not_found(f"no page {call.args['page_id']} for this key")
-                reply = answer(call)
+                reply = self._troubled(call) or answer(call)
             except Refused as refused:
                 call.problems.append(refused.problem)
                 reply = refused.reply
             self.journal.add(at, call, reply.status)
-            return reply
+            return replace(reply, drop=True) if call.dropped else reply
 
         return guarded
 
-    def _control(self, handler: Callable[[Page, Journal, Call], Reply]) -> Answer:
+    def _troubled(self, call: Call) -> Reply | None:
+        fault = self.faults.take(call)
+        call.dropped = fault is not None and fault.reply is None
+        reply = fault.reply if fault else None
+        reply = reply or self.rate.check(self.page.moment().timestamp())
+        if reply is not None:
+            body.peek(call)
+        return reply
+
+    def reset(self, given: Mapping[str, Any]) -> None:
+        """Start anew with what is given and all else as at the start; Refused when it makes no sense."""
+        self.faults, self.rate, self.strict = Faults(), Rate(), self._strict
+        self.page.load()
+        self.journal.clear()
+        faults, limit = Faults(given.get("faults", ())), rate(given["rate_limit"]) if "rate_limit" in given else Rate()
+        self.page.load(given.get("components"), given.get("incidents"))
+        self.page.postmortems = {
+            key: {**postmortem.EMPTY, **held} for key, held in given.get("postmortems", {}).items()
+        }
+        self.faults, self.rate, self.strict = faults, limit, bool(given.get("strict", self._strict))
+
+    def _control(self, handler: Callable[[control.Held, Call], Reply]) -> Answer:
         def answer(call: Call) -> Reply:
             try:
-                return handler(self.page, self.journal, call)
+                return handler(self, call)
             except Refused as refused:
                 return refused.reply
 
@@ -101,6 +126,13 @@ def _adapt(answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamRespon
             raw=await request.read(),
         )
         reply = answer(call)
+        if reply.drop and request.transport is not None:
+            request.transport.abort()
+        if reply.text is not None:
+            kind = "text/html" if reply.text.lstrip().startswith("<") else "text/plain"
+            return web.Response(text=reply.text, status=reply.status, content_type=kind, headers=dict(reply.headers))
+        if reply.status == 204:
+            return web.Response(status=204, headers=dict(reply.headers))
         return web.json_response(reply.json, status=reply.status, headers=dict(reply.headers))
 
     return handle
