@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""One index that must not be there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import blockers, catalog, facts, partitions
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
+
+
+@dataclass
+class Plan:
+    """The index that goes, None when there is none; its table, and all tables whose transactions hold the drop up."""
+
+    wanted: Wanted
+    seen: Index | None
+    table: Table | None
+    tables: list[int]
+
+    @property
+    def changes(self) -> bool:
+        return self.seen is not None
+
+
+def plan(work: Work, wanted: Wanted) -> Plan:
+    """Read and decide; refuses what is no index, belongs to another table, or to a constraint."""
+    found = catalog.named(work.monitor, wanted.schema, wanted.name)
+    if found is None:
+        return Plan(wanted, None, None, [])
+    seen = catalog.by_oid(work.monitor, found["oid"])
+    if seen is None:
+        raise IndexFault(
+            f"{found['schema']}.{wanted.name} is no index but an object of relkind {found['kind']!r}",
+            reason="name_taken",
+            sqlstate="42809",
+            hint="Correct the name",
+            fields={"relkind": found["kind"], "owner": ""},
+        )
+    schema, _dot, name = seen.table.partition(".")
+    if wanted.table and wanted.table != name:
+        raise IndexFault(
+            f"Index {seen.text} is one of table {seen.table}, not of {wanted.table}",
+            reason="name_taken",
+            hint="Correct the name of the table, or leave it out",
+            fields={"owner": seen.table, "relkind": found["kind"]},
+        )
+    if seen.constraint or seen.parent:
+        owner = f"constraint {seen.constraint} of table {seen.table}" if seen.constraint else f"index {seen.parent}"
+        raise IndexFault(
+            f"Index {seen.text} cannot be dropped: {owner} needs it",
+            reason="constraint_index" if seen.constraint else "partition_index",
+            sqlstate="2BP01",
+            hint="Drop its owner instead",
+            fields={"constraint": seen.constraint},
+        )
+    table = Table(seen.table_oid, schema, name, "p" if seen.kind == "I" else "r")
+    facts.check_rights(work.monitor, table, dropping=True)
+    tables = [table.oid]
+    if seen.kind == "I":
+        tables = partitions.tree(work.monitor, table)
+    return Plan(wanted, seen, table, tables)
+
+
+def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Check mode: whether it would go, and who is in the way now."""
+    result.update(changed=made.changes, would=["drop"] if made.changes else [])
+    if made.changes:
+        own = [work.monitor.pid]
+        result["blockers"] = blockers.shown(
+            blockers.lasting(work.monitor, made.tables, own, work.call.clock, drop=True)
+        )
+
+
+def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Drop it, concurrently where PostgreSQL can, once nobody is in the way: one cut short leaves it INVALID."""
+    if made.seen is None or made.table is None:
+        return
+    index, what = made.seen, f"Dropping index {made.seen.text}"
+    work.lock(made.table, index.text)
+    try:
+        result["waited_s"] = work.wait_for_blockers(made.tables, index.text, what, drop=True)
+        work.call.stop.check(f"about to drop index {index.text}")
+        if index.kind == "I":
+            work.quick([f"DROP INDEX IF EXISTS {index.sql}"], what)
+        else:
+            _concurrently(work, made, index, what, result)
+    finally:
+        work.unlock()
+    result.update(changed=True, table=index.table, definition=index.definition)
+
+
+def _concurrently(work: Work, made: Plan, index: Index, what: str, result: dict[str, Any]) -> None:
+    ended = work.long(f"DROP INDEX CONCURRENTLY IF EXISTS {index.sql}", what, index.text, made.tables, drop=True)
+    if ended.fault is None and not ended.why:
+        return
+    left = catalog.by_oid(work.monitor, index.oid)
+    result["blockers"] = blockers.shown(ended.blockers)
+    result["leftover"] = "none" if left is None else "valid" if left.valid else "half_dropped"
+    if ended.why == "stop":
+        raise Interrupted(what[:1].lower() + what[1:], work.call.stop.why)
+    if ended.fault is not None and not ended.why:
+        raise ended.fault
+    raise IndexFault(
+        f"{what} had not ended after {work.params['timeout']:g} s and was cancelled",
+        reason="timeout",
+        hint="Run the same command again when the transactions in blockers have ended: it finishes the drop",
+    )

@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""One call of pg_index_concurrently: read and refuse first, for all indexes; then do; then prove on the replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
+from ansible_collections.tars.rollout.plugins.module_utils._module import Call
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import absent, options, partitioned, present
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import catalog, facts, plans, replicas
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
+
+
+class Job:
+    """One index: its plan and its part of the result."""
+
+    def __init__(self, work: Work, wanted: Wanted) -> None:
+        self.work, self.wanted = work, wanted
+        self.result = present.fresh_result(wanted)
+        self.schema = wanted.schema
+        self.made: present.Plan | absent.Plan | None = None
+
+    def plan(self) -> None:
+        """Read and decide; changes nothing."""
+        if self.wanted.state == "absent":
+            gone = absent.plan(self.work, self.wanted)
+            self.made, self.schema = gone, gone.seen.schema if gone.seen else self.schema
+        else:
+            table = facts.find_table(self.work.monitor, self.wanted)
+            self.schema = table.schema
+            self.result.update(table=table.text, schema=table.schema)
+            maker = partitioned.plan if table.kind == "p" else present.plan
+            self.made = maker(self.work, self.wanted, table)
+        self.result["schema"] = self.schema
+
+    @property
+    def changes(self) -> bool:
+        return self.made is not None and self.made.changes
+
+    def go(self) -> None:
+        """Foresee in check mode, else do."""
+        check = self.work.call.check_mode
+        if isinstance(self.made, absent.Plan):
+            (absent.foresee if check else absent.act)(self.work, self.made, self.result)
+        elif self.made is not None:
+            maker = partitioned if self.made.table.kind == "p" else present
+            (maker.foresee if check else maker.act)(self.work, self.made, self.result)
+        outcome = "changed" if self.result["changed"] else "in order"
+        self.work.tell(f"{self.schema}.{self.wanted.name}", f"would be {outcome}" if check else outcome)
+
+
+def run(call: Call, single: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What ``run`` of the module does. ``single``: the options that describe one index."""
+    wanted = options.all_wanted(call.params, single)
+    work = Work(call, options.address(call.params))
+    jobs = [Job(work, one) for one in wanted]
+    whole: dict[str, Any] = {}
+    try:
+        _all(work, jobs, whole)
+    except (IndexFault, Interrupted) as fault:
+        known = _result(call, jobs, whole)
+        if isinstance(fault, IndexFault):
+            fault.fields = {**known, **{key: value for key, value in fault.fields.items() if value not in ("", None)}}
+        else:
+            fault.details.update(known)
+        raise
+    finally:
+        work.close()
+    for job in jobs:
+        for warning in job.result["warnings"]:
+            call.warn(warning if single_form(call) else f"{job.schema}.{job.wanted.name}: {warning}")
+    return _result(call, jobs, whole)
+
+
+def single_form(call: Call) -> bool:
+    """Whether the options describe one index instead of a list."""
+    return call.params["indexes"] is None
+
+
+def _all(work: Work, jobs: list[Job], whole: dict[str, Any]) -> None:
+    params, session = work.params, work.monitor
+    facts.check_server(session, allow_pooler=params["allow_pooler"])
+    question = options.question(params)
+    if question is not None:
+        plans.check(session, question)
+    for job in jobs:
+        job.plan()
+    changes = any(job.changes for job in jobs)
+    if params["max_replication_lag"] is not None and changes:
+        whole["lag_s"] = replicas.check_lag(session, work.call.clock, params["max_replication_lag"])
+    for job in jobs:
+        job.go()
+    if work.call.check_mode:
+        return
+    _prove(work, jobs, whole, question)
+
+
+def _prove(work: Work, jobs: list[Job], whole: dict[str, Any], question: plans.Question | None) -> None:
+    """On the replicas, and in a plan; also when nothing was changed, for it may be a later run that looks."""
+    there = [job for job in jobs if job.wanted.state == "present"]
+    if addresses := options.replicas(work.params):
+        lsn = work.monitor.value("SELECT pg_current_wal_lsn()::text")
+        names = [(job.schema, job.wanted.name) for job in there]
+        work.tell("", f"waiting for {len(addresses)} replica(s)")
+        whole["replicas"] = replicas.verify(addresses, lsn, names, work.call.clock, work.params["replica_timeout"])
+    if question is not None:
+        names_there = {name for job in there for name in _names(work, job)}
+        whole["explain"] = plans.prove(work.monitor, question, names_there)
+
+
+def _names(work: Work, job: Job) -> set[str]:
+    """The names that a plan may show: its own and those of the partitions' indexes."""
+    own = {job.wanted.name}
+    if isinstance(job.made, present.Plan) and job.made.table.kind == "p" and "oid" in job.result:
+        below = [job.result["oid"]]
+        while below:
+            found = [one for oid in below for one in catalog.attached(work.monitor, oid)]
+            own |= {one.name for one in found}
+            below = [one.oid for one in found if one.kind == "I"]
+    return own
+
+
+def _result(call: Call, jobs: list[Job], whole: Mapping[str, Any]) -> dict[str, Any]:
+    changed = any(job.result["changed"] for job in jobs)
+    if single_form(call):
+        # Warnings are shown as such, which is Ansible's own field of a result.
+        entry = {key: value for key, value in jobs[0].result.items() if key != "warnings"}
+        return {**entry, **whole, "changed": changed}
+    return {"indexes": [job.result for job in jobs], **whole, "changed": changed}

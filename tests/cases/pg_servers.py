@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The servers that the cases need: a primary, its standby, and a PgBouncer that pools transactions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from tars_servers import PostgresServer
+from tars_servers.debian import Recipe, tree
+from tars_servers.places import unprivileged
+from tars_servers.server import Server
+
+DATABASE = "lab"
+RECIPE = Recipe("pgbouncer", "bookworm", ("pgbouncer",), ("usr/sbin/pgbouncer",))
+CONFIG = """\
+[databases]
+{database} = host=127.0.0.1 port={target} dbname={database} user=postgres password={password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+ignore_startup_parameters = extra_float_digits,options
+"""
+
+
+class PgBouncer(Server):
+    """In front of a primary, one server process per transaction."""
+
+    prefix = "tars-pgb-"
+    port_taken = "cannot listen"
+
+    def __init__(self, primary: PostgresServer) -> None:
+        super().__init__(None, None, unprivileged())
+        self._primary = primary
+
+    @property
+    def what(self) -> str:
+        return "PgBouncer"
+
+    def _create(self) -> None:
+        self.folder.chmod(0o700)
+
+    def _command(self) -> list[str | Path]:
+        config = self.folder / "pgbouncer.ini"
+        config.touch(mode=0o600)
+        password = self._primary.password
+        values = {"database": DATABASE, "target": self._primary.port, "password": password, "port": self.port}
+        config.write_text(CONFIG.format(**values), encoding="utf-8")
+        if self._account:
+            os.chown(config, self._account.uid, self._account.gid)
+        found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        program = Path(found) if found else tree(RECIPE, "install the package pgbouncer") / "usr/sbin/pgbouncer"
+        return [program, config]
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(
+                host=self.host, port=self.port, user="postgres", dbname=DATABASE, password="any", prepare_threshold=None
+            ).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+class Servers:
+    """All of them; those that only some cases need start with the first such case."""
+
+    def __init__(self) -> None:
+        self.primary = PostgresServer().__enter__()
+
+    @cached_property
+    def standby(self) -> PostgresServer:
+        return self.primary.standby("standby")
+
+    @cached_property
+    def pgbouncer(self) -> PgBouncer:
+        return PgBouncer(self.primary).__enter__()
+
+    def close(self) -> None:
+        if "pgbouncer" in vars(self):
+            self.pgbouncer.close()
+        self.primary.close()
+
+    def admin(self) -> psycopg.Connection[Any]:
+        """The superuser's own connection to the database of the cases."""
+        return self.primary.connect(dbname=DATABASE, application_name="cases")
+
+    def clean(self) -> None:
+        """An empty database, and no trace of the case before: roles keep no settings, replay goes on."""
+        if "standby" in vars(self):
+            self.standby.resume_replay()
+        with self.primary.connect() as connection:
+            exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'lab'").fetchone()
+            if exists:
+                with self.admin() as inside:
+                    for (gid,) in inside.execute("SELECT gid FROM pg_prepared_xacts WHERE database = 'lab'").fetchall():
+                        inside.execute(f"ROLLBACK PREPARED '{gid}'".encode())
+                connection.execute("DROP DATABASE lab WITH (FORCE)")
+            query = (
+                "SELECT rolname FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole WHERE setdatabase = 0"
+            )
+            for (role,) in connection.execute(query).fetchall():
+                connection.execute(f'ALTER ROLE "{role}" RESET ALL'.encode())
+            connection.execute("ALTER SYSTEM RESET ALL")
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("CREATE DATABASE lab")
