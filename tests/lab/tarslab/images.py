@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The images that run in the cluster: pulled by the nodes where a registry answers, otherwise built here."""
+"""The images that run in the cluster: pulled by the user's Docker where a registry answers, otherwise built here."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import zipfile
@@ -93,19 +94,38 @@ def built(lab: Lab, tree: Path, envoy_program: Path, pilot: Path) -> tuple[Path,
 
 
 def pulled(lab: Lab, engine: Engine) -> tuple[Path, dict[str, str], Path]:
-    """Return the archive with the services' base image, all names by key, and the base's tree, where images are pulled.
+    """Return the archive with all images, their names by key, and the tree of the services' base, from a registry.
 
-    Only the base of T.A.R.S.'s services is made here (upstream's Python with the libraries from PyPI); the nodes pull
-    the others themselves.
+    The user's Docker pulls, not the nodes: they know nothing of its mirrors, proxies and logins, and would pull again
+    for every new cluster. The services' base is upstream's Python with the libraries from PyPI.
     """
     recipe = lab.paths.source / "base" / "Dockerfile"
-    name = f"app-{files.digest(recipe, lab.pins.pull['app'])}"
-    folder = cache.artefact(lab, "images", name, lambda f: _flatten(lab, engine, recipe, f))
     names = {key: value for key, value in lab.pins.pull.items() if key not in ("node", "app")}
-    names["app"] = f"lab.invalid/tars/base:{name.removeprefix('app-')}"
-    if not (folder / "images.tar").exists():
-        archive.write(folder / "images.tar", [Image(names["app"], (archive.layer(folder / "root.tar"),))])
+    content = files.digest(recipe, *lab.pins.pull.values(), RECIPE)
+    names["app"] = f"lab.invalid/tars/base:{content}"
+
+    def make(folder: Path) -> None:
+        log = lab.paths.logs / "pull.log"
+        parts = {key: _pull(lab, engine, name, folder, log) for key, name in names.items() if key != "app"}
+        with lab.console.step("making the services' base image from upstream's Python", 60):
+            base = f"BASE={lab.pins.pull['app']}"
+            log = lab.paths.logs / "app-base.log"
+            engine.docker("build", "--build-arg", base, "--tag", names["app"], "--file", recipe, recipe.parent, log=log)
+            parts["app"] = _flat(lab, engine, names["app"], folder / "root.tar", log)
+        archive.write(folder / "images.tar", list(parts.values()))
+        for part in folder.glob("part-*"):
+            part.unlink()
+
+    folder = cache.artefact(lab, "images", f"pulled-{content}", make)
     return folder / "images.tar", names, folder / "root.tar"
+
+
+def qualified(name: str) -> str:
+    """Return an image's name as containerd keeps it: with registry and folder, which Docker leaves out for its own."""
+    first, slash, _rest = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
 
 
 def _names(lab: Lab, tree: Path) -> dict[str, str]:
@@ -150,25 +170,43 @@ def _postgres_hooks(_tree: Path) -> Sequence[str]:
 
 
 def _registry_answers(lab: Lab) -> bool:
-    """Ask for the node image's manifest the way Docker itself would, through its own configuration of registries."""
+    """Let Docker pull the image that is wanted first: only its daemon knows its mirrors, proxies and addresses."""
+    log = lab.paths.logs / "registry.log"
+    log.unlink(missing_ok=True)
     with lab.console.step(f"asking for an image registry (at most {PROBE_SECONDS:.0f} s)"):
         try:
-            proc.run(["docker", "manifest", "inspect", lab.pins.pull["node"]], timeout=PROBE_SECONDS)
+            proc.run(["docker", "pull", lab.pins.pull["redis"]], log=log, timeout=PROBE_SECONDS)
         except Interrupted:
             raise
-        except LabError:
+        except proc.CommandError:
             return False
+        except LabError:
+            # Too slow to finish. Docker says this once the registry has given it the image's manifest.
+            return "Pulling from" in log.read_text(encoding="utf-8", errors="replace")
     return True
 
 
-def _flatten(lab: Lab, engine: Engine, recipe: Path, folder: Path) -> None:
-    tag, container = f"lab.invalid/tars/base:{lab.identity.id}", f"{lab.identity.name}-base"
-    log = lab.paths.logs / "app-base.log"
-    with lab.console.step("making the services' base image from upstream's Python", 60):
-        base = f"BASE={lab.pins.pull['app']}"
-        engine.docker("build", "--build-arg", base, "--tag", tag, "--file", recipe, recipe.parent, log=log)
-        if engine.exists("container", container):
-            engine.docker("rm", "--force", container, log=log)
-        engine.docker("create", "--name", container, tag, "true", log=log)
-        engine.docker("export", "--output", folder / "root.tar", container, log=log)
-        engine.docker("rm", "--force", container, log=log)
+def _pull(lab: Lab, engine: Engine, name: str, folder: Path, log: Path) -> Image:
+    if not engine.exists("image", name):
+        with lab.console.step(f"pulling {name}", 20):
+            engine.docker("pull", name, log=log)
+    return _flat(lab, engine, name, folder / f"part-{files.digest(name)}.tar", log)
+
+
+def _flat(lab: Lab, engine: Engine, name: str, out: Path, log: Path) -> Image:
+    """Return an image of Docker's as one layer in `out`.
+
+    `docker save` would keep the layers, but what it writes differs between Docker's versions and image stores, and
+    nodes refuse some of it.
+    """
+    container = f"{lab.identity.name}-export"
+    settings = json.loads(engine.docker("image", "inspect", "--format", "{{json .Config}}", name))
+    if engine.exists("container", container):
+        engine.docker("rm", "--force", "--volumes", container, log=log)
+    engine.docker("create", "--name", container, name, "true", log=log)
+    try:
+        engine.docker("export", "--output", out, container, log=log)
+    finally:
+        engine.docker("rm", "--force", "--volumes", container, log=log)
+    kept = {key: settings[key] for key in ("Env", "Entrypoint", "Cmd", "User", "WorkingDir") if settings.get(key)}
+    return Image(qualified(name), (archive.layer(out),), {**kept, "Labels": {"from": name}})
