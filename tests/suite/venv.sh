@@ -21,14 +21,14 @@ command -v "$python" >/dev/null || { echo "venv: no '$python' on PATH; install P
 "$python" -c 'import ensurepip' 2>/dev/null ||
   { echo "venv: $python has no venv module; install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
 
-echo "venv: making $dir with ansible-core $core (about a minute)"
+echo "venv: making $dir with ansible-core $core (one to two minutes)"
 rm -rf "$dir"
 "$python" -m venv "$dir"
 "$dir/bin/pip" install --quiet --disable-pip-version-check -r "tests/requirements/core-$core.txt"
 
 # kubernetes.core from Galaxy; where Galaxy cannot be reached, the same collection out of the PyPI package "ansible".
 site=$("$dir/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-if ! timeout 120 "$dir/bin/ansible-galaxy" collection install --requirements-file requirements.yml --collections-path "$site" >"$dir/galaxy.log" 2>&1; then
+if ! timeout 60 "$dir/bin/ansible-galaxy" collection install --requirements-file requirements.yml --collections-path "$site" >"$dir/galaxy.log" 2>&1; then
   echo "venv: Galaxy did not answer (see $dir/galaxy.log); taking kubernetes.core from the PyPI package 'ansible'"
   wheel=$(mktemp -d)
   trap 'rm -rf "$wheel"' EXIT

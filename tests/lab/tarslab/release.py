@@ -78,6 +78,10 @@ def describe(version: str, given: dict[str, Any], services: Sequence[str] = ()) 
     """Return the content of the release file, checked by the program that will read it."""
     if not TAG.fullmatch(version):
         raise LabError(f"A release's version becomes an image's tag, which {version!r} cannot be.")
+    if version == STABLE and given:
+        raise LabError(
+            f"Release {STABLE} is the one that every region begins with, so it has no faults: name another version."
+        )
     content: dict[str, Any] = {"version": version, "faults": given}
     if services:
         content["services"] = list(services)

@@ -57,6 +57,12 @@ def test_until_signal_is_bounded_too() -> None:
     assert cli.make_plan(parse("--until-signal", "--duration", "5"), ENV).duration == 5
 
 
+@pytest.mark.parametrize(("words", "seen"), [("--region=mars", "region mars"), ("--services=nope", "service nope")])
+def test_what_the_lab_does_not_have_is_refused(words: str, seen: str) -> None:
+    with pytest.raises(PlanError, match=f"{seen} .*it has"):
+        cli.make_plan(parse(words), ENV)
+
+
 def test_without_a_lab_it_says_what_to_do() -> None:
     with pytest.raises(PlanError, match="lab up"):
         cli.make_plan(parse(), {})

@@ -101,3 +101,8 @@ def test_without_a_base_it_says_what_makes_one(lab: Any) -> None:
     lab.base_layers = {}
     with pytest.raises(LabError, match="`lab up` makes it"):
         release.ensure(lab, release.describe("1.1.0", {}))
+
+
+def test_the_release_that_regions_begin_with_stays_good() -> None:
+    with pytest.raises(LabError, match="name another version"):
+        release.describe(release.STABLE, {"error_share": 0.5})

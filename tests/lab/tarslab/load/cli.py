@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,19 @@ def make_plan(args: argparse.Namespace, lab_env: Mapping[str, str]) -> Plan:
     target = args.target or lab_env.get(GATEWAYS[args.gateway], "")
     if not target:
         raise PlanError("the lab's gateway is not known; start the lab with `lab up`, or name one with --target")
-    regions = _words(args.regions) or _words([lab_env.get("LAB_REGIONS", "")])
+    there = _words([lab_env.get("LAB_REGIONS", "")])
+    regions = _words(args.regions) or there
     routed = plans.ROUTED if args.gateway == "istio" else plans.ROUTED_GATEWAY_API
+    services = plans.parse_services(args.services) or dict.fromkeys(routed, 1.0)
+    if not args.target:
+        # A gateway answers 404 for what does not exist, which would read like a failure of the system.
+        _refuse_unknown("region", [region.replace("-", "_") for region in regions], there)
+        _refuse_unknown("service", services, routed)
     default = plans.MAX_DURATION if args.until_signal else 60.0
     return Plan(
         target=target,
         regions=tuple(regions),
-        services=plans.parse_services(args.services) or dict.fromkeys(routed, 1.0),
+        services=services,
         rps=args.rps,
         duration=default if args.duration is None else args.duration,
         path=args.path,
@@ -105,6 +111,12 @@ def make_plan(args: argparse.Namespace, lab_env: Mapping[str, str]) -> Plan:
         max_in_flight=args.max_in_flight,
         seed=args.seed,
     )
+
+
+def _refuse_unknown(kind: str, wanted: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise PlanError(f"this lab has no {kind} {', '.join(unknown)} with a route; it has {', '.join(known)}")
 
 
 def _words(given: list[str]) -> list[str]:
