@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
 OUT = ROOT / "build" / "demo"
 PLANNED = {"stage": 15.0, "soak": 15.0, "back": 10.0}
 """Seconds that the lab's inventory asks for; a test compares them."""
-WARM_S = 20.0
+WARM_S = 45.0
 """Seconds of load before the rollout begins: the gate wants stable's past, and the preflight the traffic."""
 
 
