@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils import _cluster
+from ansible_collections.tars.rollout.plugins.module_utils import _cluster, _guard
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 from ansible_collections.tars.rollout.plugins.module_utils._record import entry, phases
@@ -30,12 +30,20 @@ _QUIET = ("history",)
 def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     """What ``run`` of the module does; the client is made from the options when none is given."""
     params = call.params
-    store = Store(client or _cluster.connect(call), params["namespace"], params["app"])
+    client = client or _cluster.connect(call)
+    store = Store(client, params["namespace"], params["app"])
+    # Who takes the fence asks nobody: a rollback waits for no lease.
+    guard = _guard.guard_of(call, client) if params["fence"] is not None and not params["take_fence"] else None
     for tries in range(1, TRIES + 1):
         stored = store.read()
         if params["state"] == "absent":
             return _remove(call, store, stored)
+        if _enters(params):
+            # A step is never refused for that: a rollback must end whatever the clocks say.
+            _cluster.refuse_skew(client, params["region"])
         decision, record = _decide(call, stored)
+        if guard is not None and not call.check_mode:
+            guard.check(f"writing that {params['region']} is {record.phase}")
         try:
             return _keep(call, store, stored, record, decision)
         except RecordError as error:
@@ -62,14 +70,16 @@ def _keep(call: Call, store: Store, stored: Stored, record: Record, decision: st
 def _decide(call: Call, stored: Stored) -> tuple[str, Record]:
     """The record as it shall be: a run enters, or takes a step."""
     params, now = call.params, call.clock.now()
-    if params["phase"] is None and params["intent"] is None and params["result"] is None:
+    if _enters(params):
         _need_to_enter(params)
         wanted = entry.Release(
             params["app"], params["region"], params["release"], params["plan_hash"], params["run_id"],
-            params["stable_release"] or "",
+            params["stable_release"] or "", params["note"] or "",
         )  # fmt: skip
         found = entry.enter(stored.record, wanted, now, supersede=params["supersede"])
         record = found.record
+        if params["routes"] and found.decision != "done":
+            record = replace(record, routes=tuple(params["routes"]))
         if params["take_fence"] and found.decision != "done":
             record = entry.take(record, params["fence_floor"])
         return found.decision, record
@@ -88,6 +98,7 @@ def _decide(call: Call, stored: Stored) -> tuple[str, Record]:
         reason=params["reason"] or "",
         evidence=params["evidence"] or {},
         pinned=params["pinned"] or {},
+        routes=tuple(params["routes"] or ()),
         soak_until=_moment(params["soak_for"], now),
         hold_until=_moment(params["hold_for"], now),
         on_hold=params["on_hold"] or "",
@@ -95,6 +106,10 @@ def _decide(call: Call, stored: Stored) -> tuple[str, Record]:
         by=params["by"] or params["run_id"] or "",
     )
     return "step", step(record, change, now)
+
+
+def _enters(params: Mapping[str, Any]) -> bool:
+    return all(params[name] is None for name in ("phase", "intent", "result", "approval"))
 
 
 def _need_to_enter(params: Mapping[str, Any]) -> None:
