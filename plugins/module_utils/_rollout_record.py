@@ -164,14 +164,27 @@ def _remove(call: Call, store: Store, stored: Stored) -> Mapping[str, Any]:
 def _tell(call: Call, before: Record | None, after: Record) -> None:
     where = " ".join(filter(None, (after.phase, after.cohort, "" if after.stage is None else f"[{after.stage}]")))
     act = str((after.intent or {}).get("act", ""))
-    seen = ", ".join(f"{service} {weight} %" for service, weight in after.weights.items())
-    call.progress.line(Line(after.region, where, after.release, seen, act or after.phase.upper()))
+    at = moment(call.clock.now())
+    # A line per step, for whoever reads along or later: when, where, which phase, because of what.
+    call.progress.line(Line(after.region, where, f"{at[:19]}Z", _evidence(call, after), act or after.phase.upper()))
     ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
     kind = "phase" if before is None or before.phase != after.phase else "step"
     data = {key: value for key, value in asdict(replace(after, history=())).items() if value not in ("", None, {}, ())}
-    ledger.add(Event(moment(call.clock.now()), after.region, after.release, kind, where, act, data))
+    ledger.add(Event(at, after.region, after.release, kind, where, act, data))
     if ledger.problem:
         call.warn(ledger.problem)
+
+
+def _evidence(call: Call, record: Record) -> str:
+    """What a step was for: the reason of a hold or a rollback, what the gate saw, else the weights."""
+    found = [str(call.params["reason"] or ""), str(call.params["result"] or "")]
+    lines = (call.params["evidence"] or {}).get("lines")
+    found += [str(line) for line in lines] if isinstance(lines, list) else []
+    if approval := call.params["approval"]:
+        found.append(f"{approval.get('decision')} by {approval.get('who')}: {approval.get('why')}")
+    if not any(found):
+        found = [f"{service} {weight} %" for service, weight in record.weights.items()]
+    return "; ".join(filter(None, found)) or record.release
 
 
 def _lines(record: Record | None) -> str:
