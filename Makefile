@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test-all: venv ## the same and the long rest
 stage: venv ## one stage: make stage STAGE="core 2.18" (names: make budget)
 	@$(SUITE) --stage "$(STAGE)"
 
-lint unit sanity cases integration molecule: venv ## that stage alone
+lint unit sanity cases integration molecule rollouts: venv ## that stage alone
 	@$(SUITE) --stage $@
 
 budget: venv ## the stages and their minutes
