@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.tars.rollout.plugins.module_utils import _cluster
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
@@ -20,6 +20,10 @@ from ansible_collections.tars.rollout.plugins.module_utils._record.lease_store i
 from ansible_collections.tars.rollout.plugins.module_utils._record.store import Store
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import passing
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock
+
+TRIES = 4
+PAUSE = 1.0
+Found = TypeVar("Found")
 
 
 def lease_option() -> dict[str, dict[str, Any]]:
@@ -50,7 +54,22 @@ def guard(client: Any, wish: Mapping[str, Any], clock: Clock) -> Guard:
     """For a lease given as in the option."""
     lease = LeaseStore(client, wish["namespace"], lease_name(wish["app"]), clock.now)
     record = Store(client, wish["namespace"], wish["app"])
-    return Guard([LeaseHeld(lease, wish["holder"]), RecordFence(lambda: record.read().record, int(wish["fence"]))])
+    return Guard([
+        LeaseHeld(lease.where, lambda: steadily(lease.read, clock), wish["holder"]),
+        RecordFence(lambda: steadily(record.read, clock).record, int(wish["fence"])),
+    ])  # fmt: skip
+
+
+def steadily(look: Callable[[], Found], clock: Clock) -> Found:
+    """What a read brings; a server that is busy or out of reach for a moment is asked again, TRIES times in all."""
+    for tries in range(1, TRIES):
+        try:
+            return look()
+        except RolloutError as error:
+            if not passing(error):
+                raise
+        clock.sleep(PAUSE * tries, "waiting to read a lease or record again")
+    return look()
 
 
 def patient(guard: Guard, clock: Clock, patience: float = TTL) -> Callable[[str], None]:
@@ -62,10 +81,11 @@ def patient(guard: Guard, clock: Clock, patience: float = TTL) -> Callable[[str]
 
     def check(doing: str) -> None:
         nonlocal heard
+        began = clock.monotonic()
         try:
             guard.check(doing)
         except RolloutError as error:
-            if not passing(error) or clock.monotonic() - heard > patience:
+            if not passing(error) or began - heard > patience:
                 raise
             return
         heard = clock.monotonic()

@@ -55,7 +55,7 @@ def _hold(call: Call, client: Any, store: LeaseStore) -> Mapping[str, Any]:
     said = -TELL
     began = call.clock.monotonic()
     while True:
-        found = store.read()
+        found = _guard.steadily(store.read, call.clock)
         _cluster.refuse_skew(client, params["region"])
         decision = leases.decide(found.lease, wish, found.now, first)
         waited = call.clock.monotonic() - began

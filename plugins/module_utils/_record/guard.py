@@ -17,7 +17,7 @@ from typing import Protocol
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._record.document import Record
-from ansible_collections.tars.rollout.plugins.module_utils._record.lease_store import LeaseStore
+from ansible_collections.tars.rollout.plugins.module_utils._record.lease_store import Found
 
 
 class GuardLost(RolloutError):
@@ -80,24 +80,26 @@ class RecordFence:
 class LeaseHeld:
     """Says no once somebody else holds the lease, or nobody, or when it ran out: then the dead-man may be at work."""
 
-    def __init__(self, store: LeaseStore, ours: str) -> None:
-        self._store = store
+    def __init__(self, where: str, read: Callable[[], Found], ours: str) -> None:
+        """``where`` names the lease in sentences."""
+        self._where = where
+        self._read = read
         self._ours = ours
 
     def ask(self) -> Answer:
-        found = self._store.read()
+        found = self._read()
         lease = found.lease
         if lease is None or not lease.holder:
             note = f" ({lease.note})" if lease and lease.note else ""
-            return Answer(False, f"the {self._store.where} is held by nobody any more{note}", "lease_lost")
+            return Answer(False, f"the {self._where} is held by nobody any more{note}", "lease_lost")
         if lease.holder != self._ours:
             note = f": {lease.note}" if lease.note else ""
-            return Answer(False, f"the {self._store.where} is held by {lease.who}{note}", "lease_lost")
+            return Answer(False, f"the {self._where} is held by {lease.who}{note}", "lease_lost")
         if lease.expired(found.now):
             late = found.now - lease.renewed
             return Answer(
                 False,
-                f"the {self._store.where} was not renewed for {late:.0f} s and lasts {lease.ttl:.0f} s "
+                f"the {self._where} was not renewed for {late:.0f} s and lasts {lease.ttl:.0f} s "
                 "(the controller was stopped, asleep, or could not reach the cluster)",
                 "lease_expired",
             )
