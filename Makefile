@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,15 @@ bench-gate-live: venv ## the same against a real Prometheus, by the wall clock (
 
 demo: venv ## the main job on the lab: a good release through all regions, a bad one rolled back (REGIONS=4, DEMO_KEEP=1)
 	@PYTHONPATH=.ansible/collections:tests/demo:tests/lab .venv/bin/python -m tars_demo --regions $(or $(REGIONS),2)
+
+bench-dead-man: venv ## how fast the dead-man brings stable back, in 20 namespaces of the lab at once (about 4 minutes)
+	@set -o pipefail; eval "$$($(LAB) env)" && PYTHONPATH=.ansible/collections .venv/bin/python tests/bench/bench_dead_man.py
+
+# make chaos CHAOS_KILLS=100 CHAOS_SEED=7 CHAOS_REGION=us_west_2
+CHAOS_KILLS ?= 20
+CHAOS_REGION ?= us_west_2
+chaos: venv ## kill the controller of rollouts at drawn moments and run the same command again (about 3 minutes a kill)
+	@PYTHONPATH=.ansible/collections:tests/chaos:tests/lab .venv/bin/python -m tars_chaos --kills $(CHAOS_KILLS) --region $(CHAOS_REGION) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 build: venv ## the collection's tarball, in build/
 	@mkdir -p build && .venv/bin/ansible-galaxy collection build --force --output-path build

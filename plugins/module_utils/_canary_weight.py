@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils import _cluster
+from ansible_collections.tars.rollout.plugins.module_utils import _cluster, _guard
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
@@ -43,6 +43,8 @@ class Work:
             patience = Patience(observe["route_timeout"], observe["timeout"], observe["interval"], quiet)
             self.follower = Follower(_source(call, client), call.clock, patience)
         self.ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
+        # A cut asks nobody: a rollback waits for no lease.
+        self.guard = _guard.guard_of(call, client) if call.params["cut"] is None else None
 
 
 def _source(call: Call, client: Any) -> Source:
@@ -75,6 +77,8 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     if work.follower is not None:
         work.follower.prepare(plans)
     call.stop.check("about to write the weights")
+    if work.guard is not None:
+        work.guard.check(f"moving the traffic to {wanted[0].wish.weight} %")
     moved = work.mover.patch(wanted, plans, lambda item: _tell_moved(work, item))
     entries = [report.moved(item) for item in moved]
     if work.follower is not None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import builtins
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -80,6 +82,8 @@ class Client:
         self._configuration = configuration
         self._scrub = scrubber
         self._timeouts = timeouts
+        # Seconds that the server's clock is ahead of ours, as its last answer told; None before there was one.
+        self.skew: float | None = None
         # The client's own call_api changed its signature between versions; its pool, with proxy and TLS, did not.
         self._pool = bound(ApiClient(configuration).rest_client.pool_manager)
 
@@ -191,6 +195,7 @@ class Client:
     def _send(self, request: Request, path: str, body: Any = None) -> Any:
         """The answer of urllib3, whatever its status, read to its end; a KubeError when none came in time."""
         limits = self._timeouts
+        began = time.time()
         with within(limits.total) as exchange:
             try:
                 response = self._pool.request(
@@ -208,7 +213,18 @@ class Client:
         if exchange.over:
             late = TimeoutError(f"no whole answer came within {limits.total:g} s")
             raise no_answer(request, late, self._scrub)
+        self._learn_skew(response.headers.get("Date"), began, time.time())
         return response
+
+    def _learn_skew(self, date: str | None, began: float, ended: float) -> None:
+        """The header has whole seconds, cut off: the truth lies up to one later, and between question and answer."""
+        try:
+            told = parsedate_to_datetime(date or "").timestamp()
+        except ValueError:
+            return
+        low, high = told - ended, told + 1 - began
+        # As long as our clock fits, it is the finer one.
+        self.skew = 0.0 if low <= 0 <= high else (low + high) / 2
 
     def _headers(self, content_type: str) -> dict[str, str]:
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "tars.rollout"}

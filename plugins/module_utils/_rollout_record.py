@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils import _cluster
+from ansible_collections.tars.rollout.plugins.module_utils import _cluster, _guard
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 from ansible_collections.tars.rollout.plugins.module_utils._record import entry, phases
@@ -30,12 +30,20 @@ _QUIET = ("history",)
 def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     """What ``run`` of the module does; the client is made from the options when none is given."""
     params = call.params
-    store = Store(client or _cluster.connect(call), params["namespace"], params["app"])
+    client = client or _cluster.connect(call)
+    store = Store(client, params["namespace"], params["app"])
+    # Who takes the fence asks nobody: a rollback waits for no lease.
+    guard = _guard.guard_of(call, client) if params["fence"] is not None and not params["take_fence"] else None
     for tries in range(1, TRIES + 1):
         stored = store.read()
         if params["state"] == "absent":
             return _remove(call, store, stored)
+        if _enters(params):
+            # A step is never refused for that: a rollback must end whatever the clocks say.
+            _cluster.refuse_skew(client, params["region"])
         decision, record = _decide(call, stored)
+        if guard is not None and not call.check_mode:
+            guard.check(f"writing that {params['region']} is {record.phase}")
         try:
             return _keep(call, store, stored, record, decision)
         except RecordError as error:
@@ -62,14 +70,16 @@ def _keep(call: Call, store: Store, stored: Stored, record: Record, decision: st
 def _decide(call: Call, stored: Stored) -> tuple[str, Record]:
     """The record as it shall be: a run enters, or takes a step."""
     params, now = call.params, call.clock.now()
-    if params["phase"] is None and params["intent"] is None and params["result"] is None:
+    if _enters(params):
         _need_to_enter(params)
         wanted = entry.Release(
             params["app"], params["region"], params["release"], params["plan_hash"], params["run_id"],
-            params["stable_release"] or "",
+            params["stable_release"] or "", params["note"] or "",
         )  # fmt: skip
         found = entry.enter(stored.record, wanted, now, supersede=params["supersede"])
         record = found.record
+        if params["routes"] and found.decision != "done":
+            record = replace(record, routes=tuple(params["routes"]))
         if params["take_fence"] and found.decision != "done":
             record = entry.take(record, params["fence_floor"])
         return found.decision, record
@@ -88,6 +98,7 @@ def _decide(call: Call, stored: Stored) -> tuple[str, Record]:
         reason=params["reason"] or "",
         evidence=params["evidence"] or {},
         pinned=params["pinned"] or {},
+        routes=tuple(params["routes"] or ()),
         soak_until=_moment(params["soak_for"], now),
         hold_until=_moment(params["hold_for"], now),
         on_hold=params["on_hold"] or "",
@@ -95,6 +106,10 @@ def _decide(call: Call, stored: Stored) -> tuple[str, Record]:
         by=params["by"] or params["run_id"] or "",
     )
     return "step", step(record, change, now)
+
+
+def _enters(params: Mapping[str, Any]) -> bool:
+    return all(params[name] is None for name in ("phase", "intent", "result", "approval"))
 
 
 def _need_to_enter(params: Mapping[str, Any]) -> None:
@@ -149,14 +164,27 @@ def _remove(call: Call, store: Store, stored: Stored) -> Mapping[str, Any]:
 def _tell(call: Call, before: Record | None, after: Record) -> None:
     where = " ".join(filter(None, (after.phase, after.cohort, "" if after.stage is None else f"[{after.stage}]")))
     act = str((after.intent or {}).get("act", ""))
-    seen = ", ".join(f"{service} {weight} %" for service, weight in after.weights.items())
-    call.progress.line(Line(after.region, where, after.release, seen, act or after.phase.upper()))
+    at = moment(call.clock.now())
+    # A line per step, for whoever reads along or later: when, where, which phase, because of what.
+    call.progress.line(Line(after.region, where, f"{at[:19]}Z", _evidence(call, after), act or after.phase.upper()))
     ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
     kind = "phase" if before is None or before.phase != after.phase else "step"
     data = {key: value for key, value in asdict(replace(after, history=())).items() if value not in ("", None, {}, ())}
-    ledger.add(Event(moment(call.clock.now()), after.region, after.release, kind, where, act, data))
+    ledger.add(Event(at, after.region, after.release, kind, where, act, data))
     if ledger.problem:
         call.warn(ledger.problem)
+
+
+def _evidence(call: Call, record: Record) -> str:
+    """What a step was for: the reason of a hold or a rollback, what the gate saw, else the weights."""
+    found = [str(call.params["reason"] or ""), str(call.params["result"] or "")]
+    lines = (call.params["evidence"] or {}).get("lines")
+    found += [str(line) for line in lines] if isinstance(lines, list) else []
+    if approval := call.params["approval"]:
+        found.append(f"{approval.get('decision')} by {approval.get('who')}: {approval.get('why')}")
+    if not any(found):
+        found = [f"{service} {weight} %" for service, weight in record.weights.items()]
+    return "; ".join(filter(None, found)) or record.release
 
 
 def _lines(record: Record | None) -> str:

@@ -16,6 +16,7 @@ description:
     gateways count exclude the share from before. Without traffic it says so and does not wait.
 extends_documentation_fragment:
   - tars.rollout.cluster
+  - tars.rollout.guard
 attributes:
   check_mode:
     description: Reads and plans as always, and writes nothing.
@@ -281,6 +282,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tars.rollout.plugins.module_utils._canary_weight import run
 from ansible_collections.tars.rollout.plugins.module_utils._cluster import cluster_options
+from ansible_collections.tars.rollout.plugins.module_utils._guard import lease_option
 from ansible_collections.tars.rollout.plugins.module_utils._module import run_module
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.request import SERVICE_OPTIONS
 
@@ -311,6 +313,7 @@ def spec() -> dict[str, Any]:
     }
     return {
         **cluster_options(),
+        **lease_option(),
         "services": {"type": "list", "elements": "dict", "required": True, "options": SERVICE_OPTIONS},
         "weight": {"type": "raw"},
         "cut": {"type": "dict", "options": {"reason": {"type": "str", "required": True}}},

@@ -10,12 +10,13 @@ short_description: Keep the durable record of a release in a region
 description:
   - The record says which release is in which phase, cohort and stage, with which weights and why. It lives in a
     ConfigMap in the region's own cluster, so a run that was killed goes on from where it was.
-  - Without O(phase), O(intent) and O(result) a run I(enters). The module decides whether it may begin, go on or begin
-    again, or refuses and says who is in the way.
+  - Without O(phase), O(intent), O(result) and O(approval) a run I(enters). The module decides whether it may begin, go
+    on or begin again, or refuses and says who is in the way.
   - With one of them it writes a I(step). Only phases that may follow the one in the record are taken.
   - Each write is refused when somebody else has written since the record was read.
 extends_documentation_fragment:
   - tars.rollout.cluster
+  - tars.rollout.guard
 attributes:
   check_mode:
     description: Reads and decides as always, and writes nothing.
@@ -52,6 +53,9 @@ options:
     type: str
   run_id:
     description: Name of this run, for the history. Needed to enter.
+    type: str
+  note:
+    description: Why the region was taken over by force, for the history.
     type: str
   supersede:
     description: Begin although another release, or another plan, is under way, or this very release was rolled back.
@@ -97,6 +101,11 @@ options:
   pinned:
     description: What was changed for the time of the rollout and must be put back, such as the minimum of an HPA.
     type: dict
+  routes:
+    description: The routes that carry the traffic of the release, in the form of the option
+      O(tars.rollout.canary_weight#module:services). The dead-man cuts these when nobody is left to decide.
+    type: list
+    elements: dict
   soak_for:
     description: Seconds from now until the soak is over. Kept as a moment, so a restarted run waits only for the rest.
     type: float
@@ -108,7 +117,9 @@ options:
     type: str
     choices: [restore, keep]
   approval:
-    description: Who decided what, and why.
+    description:
+      - Who decided what, and why, with the keys C(decision), C(who) and C(why). Moment, cohort and stage are added.
+      - An approval is for the cohort and stage that the record stands at, and for no other.
     type: dict
   by:
     description: Who acts, for the history; O(run_id) when not given.
@@ -194,6 +205,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tars.rollout.plugins.module_utils._cluster import cluster_options
+from ansible_collections.tars.rollout.plugins.module_utils._guard import lease_option
 from ansible_collections.tars.rollout.plugins.module_utils._module import run_module
 from ansible_collections.tars.rollout.plugins.module_utils._record.phases import PHASES
 from ansible_collections.tars.rollout.plugins.module_utils._rollout_record import run
@@ -202,6 +214,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._rollout_record impor
 def spec() -> dict[str, Any]:
     return {
         **cluster_options(),
+        **lease_option(),
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "namespace": {"type": "str", "required": True},
         "app": {"type": "str", "required": True},
@@ -210,6 +223,7 @@ def spec() -> dict[str, Any]:
         "stable_release": {"type": "str"},
         "plan_hash": {"type": "str"},
         "run_id": {"type": "str"},
+        "note": {"type": "str"},
         "supersede": {"type": "bool", "default": False},
         "phase": {"type": "str", "choices": list(PHASES)},
         "cohort": {"type": "str"},
@@ -220,6 +234,7 @@ def spec() -> dict[str, Any]:
         "reason": {"type": "str"},
         "evidence": {"type": "dict"},
         "pinned": {"type": "dict"},
+        "routes": {"type": "list", "elements": "dict"},
         "soak_for": {"type": "float"},
         "hold_for": {"type": "float"},
         "on_hold": {"type": "str", "choices": ["restore", "keep"]},

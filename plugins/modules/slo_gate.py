@@ -18,6 +18,7 @@ description:
   - How to choose limits and to read a line is told in the document C(docs/gates.md) of this collection.
 extends_documentation_fragment:
   - tars.rollout.cluster
+  - tars.rollout.guard
 attributes:
   check_mode:
     description:
@@ -305,6 +306,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.tars.rollout.plugins.module_utils._cluster import cluster_options
+from ansible_collections.tars.rollout.plugins.module_utils._guard import lease_option
 from ansible_collections.tars.rollout.plugins.module_utils._module import run_module
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.run import run
 
@@ -341,6 +343,7 @@ def spec() -> dict[str, Any]:
     times = ("bake", "settle", "max_bake", "scrape", "alpha", "beta")
     return {
         **cluster_options(),
+        **lease_option(),
         "services": {"type": "list", "elements": "dict", "required": True},
         "stage": {"type": "dict"},
         "prometheus": {"type": "dict", "options": prometheus},

@@ -32,6 +32,7 @@ class Record:
     """What is true of a release in a region. Moments are UTC texts, see ``_values``; empty means not set.
 
     ``weights``: percent per service as last proven. ``intent``: the act that was begun and not yet known to be done.
+    ``routes``: which routes carry its traffic, as canary_weight takes them; the dead-man cuts these.
     ``held``: the phase that ``holding`` holds. ``reason``: why it holds or was rolled back, a stable code.
     """
 
@@ -56,6 +57,7 @@ class Record:
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     pinned: Mapping[str, Any] = field(default_factory=dict)
+    routes: tuple[Mapping[str, Any], ...] = ()
     approvals: tuple[Mapping[str, Any], ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
     format: int = FORMAT
@@ -91,7 +93,7 @@ def load(text: str, where: str) -> Record:
         )
     if problem := _problem(data):
         raise _odd(where, problem)
-    return Record(**{**data, "approvals": tuple(data["approvals"]), "history": tuple(data["history"])})
+    return Record(**{**data, **{name: tuple(data[name]) for name in ("routes", "approvals", "history")}})
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -102,6 +104,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "evidence": (dict,),
     "pinned": (dict,),
     "intent": (dict, type(None)),
+    "routes": (list,),
     "approvals": (list,),
     "history": (list,),
 }

@@ -27,6 +27,8 @@ class Release:
     plan_hash: str
     run_id: str
     stable_release: str = ""
+    note: str = ""
+    """Why it was taken over by force; kept in the history."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ def enter(record: Record | None, wanted: Release, now: float, *, supersede: bool
         return Entry("done", record)
     if same and not record.final:
         if record.plan_hash == wanted.plan_hash:
-            return Entry("continue", replace(record, run_id=wanted.run_id))
+            if record.run_id == wanted.run_id:
+                return Entry("continue", record)
+            return Entry("continue", _entered(replace(record, run_id=wanted.run_id), wanted, "continue", now))
         if not supersede:
             raise refused(
                 record,
@@ -61,7 +65,7 @@ def enter(record: Record | None, wanted: Release, now: float, *, supersede: bool
             )
     elif same and record.phase == phases.ROLLED_BACK:
         if record.reason == CONTROLLER_LOST:
-            return Entry("again", _fresh(wanted, record.fence, now, before=record))
+            return Entry("again", _entered(_fresh(wanted, record.fence, now, before=record), wanted, "again", now))
         if not supersede:
             raise refused(
                 record,
@@ -114,6 +118,15 @@ def _fresh(wanted: Release, fence: int, now: float, before: Record | None = None
         return record
     # What was before stays readable; what is pinned in the cluster must not be forgotten.
     return replace(record, history=before.history, pinned=before.pinned)
+
+
+def _entered(record: Record, wanted: Release, how: str, now: float) -> Record:
+    """With the entry of another run in the history: who, when, and by force because of what."""
+    found = {
+        "at": moment(now), "phase": record.phase, "cohort": record.cohort, "stage": record.stage, "act": "enter",
+        "result": how, "reason": wanted.note, "by": wanted.run_id,
+    }  # fmt: skip
+    return record.remember({key: value for key, value in found.items() if value not in ("", None)})
 
 
 def _is(record: Record) -> str:

@@ -6,8 +6,7 @@
 # Do not use it from other collections or from modules and plugins of your own.
 """May I still act? Asked before every act and at every poll of what acts.
 
-The guard asks every source and all must agree. One source is the fence in the record; the lease of the region will be
-one more, with no change for those who ask.
+The guard asks every source and all must agree: the lease of the region, and the fence in its record.
 """
 
 from __future__ import annotations
@@ -18,10 +17,11 @@ from typing import Protocol
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._record.document import Record
+from ansible_collections.tars.rollout.plugins.module_utils._record.lease_store import Found
 
 
 class GuardLost(RolloutError):
-    """This run may not act any more. ``reason`` is the source's: fence_lost, later lease_lost."""
+    """This run may not act any more. ``reason`` is the source's: lease_lost, lease_expired, fence_lost, record_gone."""
 
 
 @dataclass(frozen=True)
@@ -75,3 +75,32 @@ class RecordFence:
             False, f"the record of {record.region} has the fence {record.fence} and this run holds {self._ours}",
             "fence_lost",
         )  # fmt: skip
+
+
+class LeaseHeld:
+    """Says no once somebody else holds the lease, or nobody, or when it ran out: then the dead-man may be at work."""
+
+    def __init__(self, where: str, read: Callable[[], Found], ours: str) -> None:
+        """``where`` names the lease in sentences."""
+        self._where = where
+        self._read = read
+        self._ours = ours
+
+    def ask(self) -> Answer:
+        found = self._read()
+        lease = found.lease
+        if lease is None or not lease.holder:
+            note = f" ({lease.note})" if lease and lease.note else ""
+            return Answer(False, f"the {self._where} is held by nobody any more{note}", "lease_lost")
+        if lease.holder != self._ours:
+            note = f": {lease.note}" if lease.note else ""
+            return Answer(False, f"the {self._where} is held by {lease.who}{note}", "lease_lost")
+        if lease.expired(found.now):
+            late = found.now - lease.renewed
+            return Answer(
+                False,
+                f"the {self._where} was not renewed for {late:.0f} s and lasts {lease.ttl:.0f} s "
+                "(the controller was stopped, asleep, or could not reach the cluster)",
+                "lease_expired",
+            )
+        return Answer(True)

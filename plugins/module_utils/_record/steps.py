@@ -16,6 +16,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._record import phases
 from ansible_collections.tars.rollout.plugins.module_utils._record.document import Record, refused
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 
+# Those of one release; like the history they must not grow without end.
+APPROVALS = 50
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,6 +33,7 @@ class Step:
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     pinned: Mapping[str, Any] = field(default_factory=dict)
+    routes: tuple[Mapping[str, Any], ...] = ()
     soak_until: str = ""
     hold_until: str = ""
     on_hold: str = ""
@@ -69,11 +73,19 @@ def step(record: Record, change: Step, now: float) -> Record:
         reason=change.reason or record.reason,
         evidence=change.evidence or record.evidence,
         pinned={**record.pinned, **change.pinned},
-        approvals=(*record.approvals, dict(change.approval)) if change.approval else record.approvals,
+        routes=change.routes or record.routes,
+        approvals=(*record.approvals, _decided(record, change.approval, at))[-APPROVALS:]
+        if change.approval
+        else record.approvals,
     )
     if after == record:
         return record
     return after.remember(_entry(after, change, at))
+
+
+def _decided(record: Record, approval: Mapping[str, Any], at: str) -> Mapping[str, Any]:
+    """Who decided what, and for which cohort and stage: it means nothing for another one."""
+    return {"at": at, "cohort": record.cohort, "stage": record.stage, "held": record.held, **approval}
 
 
 def _begun(record: Record, intent: Mapping[str, Any]) -> Mapping[str, Any]:

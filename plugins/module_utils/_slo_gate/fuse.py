@@ -39,23 +39,27 @@ class RouteFuse:
         services: Sequence[Mapping[str, Any]],
         release: str,
         budget: float = 10.0,
+        fence: int | None = None,
     ) -> None:
+        """``fence``: under which the cut is written; a route with a newer one refuses. None: the next one is taken."""
         self._provider = provider
         self._clock = clock
         self._targets = [request.target(service) for service in services]
         self._release = release
         self._budget = budget
+        self._fence = fence
 
     def check(self) -> None:
         mover = Mover(self._provider, self._clock, self._budget)
-        mover.plan([Wanted(target, Wish(0, release=self._release, cut=self._cut("check"))) for target in self._targets])
+        wish = Wish(0, self._fence, self._release, self._cut("check"))
+        mover.plan([Wanted(target, wish) for target in self._targets])
 
     def blow(self, reason: str) -> Mapping[str, Any]:
         watch = Deadline(self._clock, self._budget)
         routes, cut = [str(target) for target in self._targets], self._cut(reason)
 
         def one(target: Target) -> Moved:
-            return cut_all(self._provider, self._clock, [target], cut, self._budget)[0]
+            return cut_all(self._provider, self._clock, [target], cut, self._budget, self._fence)[0]
 
         try:
             # Each route by itself: one that cannot be cut must not keep the others from it.

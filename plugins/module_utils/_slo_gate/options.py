@@ -18,7 +18,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Spe
 from ansible_collections.tars.rollout.plugins.module_utils._http import Options, basic, bearer
 
 TIMES = ("bake", "settle", "max_bake", "scrape", "alpha", "beta")
-_STAGE = {*TIMES, "early_pass", "weight", "limits", "max_drift"}
+# Who decides after the gate, a person or nobody, is no matter of the gate: a stage is one entry of data all the same.
+_STAGE = {*TIMES, "early_pass", "weight", "limits", "max_drift", "decision"}
 
 
 @dataclass(frozen=True)

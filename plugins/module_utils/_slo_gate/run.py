@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils import _cluster
+from ansible_collections.tars.rollout.plugins.module_utils import _cluster, _guard
 from ansible_collections.tars.rollout.plugins.module_utils._gate.forecast import false_rollback_bound
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import HOLD
 from ansible_collections.tars.rollout.plugins.module_utils._http import Client
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Http, Prometheus
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
+from ansible_collections.tars.rollout.plugins.module_utils._record.guard import Guard
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate import lint, options, report
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.fuse import Fuse, RouteFuse
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.watch import Watch
@@ -33,26 +34,38 @@ def run(call: Call, http: Http | None = None, fuse: Fuse | None = None) -> Mappi
     client = Client(how, call.clock, call.scrubber) if http is None else None
     try:
         prometheus = Prometheus(http or client, call.clock, timeout)  # type: ignore[arg-type]
-        fuse = fuse or _fuse(call, plan)
+        cluster = _client(call, plan)
+        fuse = fuse or _fuse(call, plan, cluster)
         if fuse is not None:
             fuse.check()
-        return _judge(call, plan, prometheus, fuse)
+        guard = _guard.guard_of(call, cluster) if cluster is not None else None
+        return _judge(call, plan, prometheus, fuse, guard)
     finally:
         if client is not None:
             client.close()
 
 
-def _fuse(call: Call, plan: options.Plan) -> Fuse | None:
+def _client(call: Call, plan: options.Plan) -> Any:
+    """Only where it is needed: the library behind it costs every call of the module."""
+    wanted = call.params.get("cut_traffic") is not None or call.params.get("lease") is not None
+    return _cluster.connect(call) if wanted and plan.replay is None and not call.check_mode else None
+
+
+def _fuse(call: Call, plan: options.Plan, client: Any) -> Fuse | None:
     wish = call.params.get("cut_traffic")
-    if wish is None or plan.replay is not None or call.check_mode:
+    if wish is None or client is None:
         return None
-    provider = Kubernetes(_cluster.connect(call))
-    return RouteFuse(provider, call.clock, wish["services"], wish["release"])
+    # Under our own fence: a run that lost it must not cut the traffic of the one that has it now.
+    fence = (call.params.get("lease") or {}).get("fence")
+    return RouteFuse(Kubernetes(client), call.clock, wish["services"], wish["release"], fence=fence)
 
 
-def _judge(call: Call, plan: options.Plan, prometheus: Prometheus, fuse: Fuse | None) -> Mapping[str, Any]:
+def _judge(
+    call: Call, plan: options.Plan, prometheus: Prometheus, fuse: Fuse | None, guard: Guard | None
+) -> Mapping[str, Any]:
     teller = Teller(call, plan)
-    watch = Watch(prometheus, plan, call.clock, teller.tell, fuse)
+    may = _guard.patient(guard, call.clock) if guard is not None else None
+    watch = Watch(prometheus, plan, call.clock, teller.tell, fuse, may)
     watch.begin()
     outlook = _outlook(watch, plan, prometheus)
     for text in outlook["findings"]:

@@ -25,7 +25,8 @@ INGEST = 0.25
 class Watch:
     """The whole of a stage in one process: prime, then poll once per scrape until it is decided.
 
-    ``tell`` is called after every poll with the seconds since the start.
+    ``tell`` is called after every poll with the seconds since the start. ``may`` is asked before every poll, and raises
+    when this run may not act any more.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Watch:
         clock: Clock,
         tell: Callable[[Watch], None],
         fuse: Fuse | None = None,
+        may: Callable[[str], None] | None = None,
     ) -> None:
         self._prometheus = prometheus
         self._plan = plan
         self._clock = clock
         self._tell = tell
         self._fuse = fuse
+        self._may = may
         self._reader = Reader(prometheus, plan.specs)
         self._scrape_s = min(spec.scrape_s for spec in plan.specs)
         self._primed = False
@@ -78,6 +81,8 @@ class Watch:
             if self._plan.replay is None:
                 self._clock.sleep(max(0.0, at - self._prometheus.now()), "judging the stage")
                 at = max(at, self._prometheus.now())
+            if self._may is not None:
+                self._may("judging on")
             self.session.step(at)
             self.polls += 1
             self.at = at - self.begin_at

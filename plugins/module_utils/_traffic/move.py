@@ -51,9 +51,14 @@ class Wanted:
     wish: Wish
 
 
-def cut_all(provider: Provider, clock: Clock, targets: Sequence[Target], cut: Cut, budget: float = 10) -> list[Moved]:
-    """Take the canary of all routes out of the traffic now: for whoever decides, before anybody else hears of it."""
-    wanted = [Wanted(target, Wish(0, release=cut.release, cut=cut)) for target in targets]
+def cut_all(
+    provider: Provider, clock: Clock, targets: Sequence[Target], cut: Cut, budget: float = 10, fence: int | None = None
+) -> list[Moved]:
+    """Take the canary of all routes out of the traffic now: for whoever decides, before anybody else hears of it.
+
+    ``fence``: written under that one, and refused by a route with a newer one; None takes the next one of each route.
+    """
+    wanted = [Wanted(target, Wish(0, fence, cut.release, cut)) for target in targets]
     mover = Mover(provider, clock, budget)
     return mover.patch(wanted, mover.plan(wanted))
 

@@ -21,7 +21,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop
 OPTIONS = (
     "state", "namespace", "app", "region", "release", "stable_release", "plan_hash", "run_id", "supersede", "phase",
     "cohort", "stage", "weights", "intent", "result", "reason", "evidence", "pinned", "soak_for", "hold_for", "on_hold",
-    "approval", "by", "fence", "take_fence", "fence_floor", "ledger",
+    "approval", "by", "fence", "take_fence", "fence_floor", "ledger", "routes", "note", "lease",
 )  # fmt: skip
 
 
