@@ -56,6 +56,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         "names": [name for cohort in wanted.cohorts for name in cohort["services"]],
         "steps": plan.steps(wanted),
         "routes": plan.routes(wanted, params["namespace"] or ""),
+        "tracks": plan.tracks(wanted),
         "regions": [name for _wave, names in layout.order for name in names],
         "seconds": {"least": least, "most": most},
         "page": rows,

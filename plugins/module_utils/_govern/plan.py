@@ -24,6 +24,8 @@ KINDS = ("routed", "worker", "singleton")
 STAGE_KEYS = frozenset(
     {"weight", "bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "limits", "max_drift", "decision"}
 )
+# What of a service is the canary's own.
+_TRACK = ("container", "image", "tag", "digest", "env", "config_maps", "secrets")
 RULES = frozenset({"min_stages", "min_bake", "min_soak", "max_first_weight", "max_step", "max_regions_at_once"})
 
 
@@ -126,6 +128,13 @@ def routes(plan: Plan, namespace: str) -> dict[str, list[dict[str, Any]]]:
         given = (plan.services.get(name) or {}).get("routes") or [{}]
         found[name] = [_route(name, route, number, namespace) for number, route in enumerate(given)]
     return found
+
+
+def tracks(plan: Plan) -> list[dict[str, Any]]:
+    """The services with a canary, as canary_track wants them."""
+    names = [name for cohort in plan.cohorts for name in cohort["services"]]
+    services = [(name, plan.services.get(name) or {}) for name in names]
+    return [{"name": name, **{key: service[key] for key in _TRACK if key in service}} for name, service in services]
 
 
 def _route(name: str, route: Mapping[str, Any], number: int, namespace: str) -> dict[str, Any]:

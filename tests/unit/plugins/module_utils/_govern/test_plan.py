@@ -60,6 +60,7 @@ def test_a_good_plan(run: Run) -> None:
         {"name": "ppo", "provider": "istio", "object": {"namespace": "tars", "name": "ppo"}, "route": "primary",
          "stable": "ppo", "canary": "ppo-canary"}
     ]  # fmt: skip
+    assert found["tracks"] == [{"name": name} for name in ("api", "insight", "ppo")]
     # Two cohorts of three stages, a soak, two steps back, two longest requests.
     assert found["seconds"]["least"] == 2 * 3 * 600 + 1800 + 2 * 600 + 60
 
