@@ -73,7 +73,7 @@ def decide(places: Sequence[Place], verdict: Verdict, forced: Sequence[str], now
             continue
         seen = windows.decide(place.windows, now)
         shut = [] if seen.allowed or _OPENS[seen.code] in verdict.overrides else [(seen.code, seen.text)]
-        against = [*poll, *shut, *unasked, *reasons]
+        against = [*poll, *shut, *reasons, *unasked]
         code = against[0][0] if against else "allowed"
         text = "; ".join(text for _code, text in against) if against else seen.text
         found.append(Answer(place.name, not against, code, text, seen.window, seen.changes_at))

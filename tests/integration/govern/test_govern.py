@@ -74,6 +74,22 @@ def test_the_whole_way(world: World) -> None:
     assert code != 0 and "file_changed" in out and "BEGAN" not in out, out
 
 
+def test_a_freeze_between_two_regions_stops_the_next_one(world: World) -> None:
+    calendar = world.folder / "calendar.yml"
+    calendar.write_text("[]")
+    world.vars |= {
+        "test_calendar": str(calendar),
+        "govern_windows": "{{ lookup('ansible.builtin.file', test_calendar) | from_yaml }}",
+        # Without it nothing would be governed before the freeze.
+        "govern_artifacts": {"folder": str(world.folder / "release")},
+    }
+    code, out = world.play(HERE / "order.yml")
+    assert code != 0 and "BEGAN staging" in out and "BEGAN us-west-2" not in out, out
+    assert "OUTCOME refused frozen" in out and "A rollback needs neither approval nor window" in out, out
+    told = [(event["region"], event["subject"]) for event in ledger(world)]
+    assert told == [("staging", "allowed"), ("us-west-2", "frozen")]
+
+
 def test_not_confirmed_and_wrong_person(world: World) -> None:
     world.govern()
     code, out = world.approve("alice", "release_manager", govern_sign_confirm="1.0.2")
