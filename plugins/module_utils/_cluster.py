@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.tars.rollout.plugins.module_utils import _kube
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
+
+if TYPE_CHECKING:
+    from ansible_collections.tars.rollout.plugins.module_utils import _kube
 
 
 def cluster_options() -> dict[str, dict[str, Any]]:
@@ -25,6 +27,9 @@ def cluster_options() -> dict[str, dict[str, Any]]:
 
 def connect(call: Call) -> _kube.Client:
     """A client as the module's options say; without a kubeconfig with the service account of the pod it runs in."""
+    # Half a second of the processor, which a module that ends up asking no cluster does not spend.
+    from ansible_collections.tars.rollout.plugins.module_utils import _kube
+
     timeouts = _kube.Timeouts(connect=min(5.0, call.params["api_timeout"]), read=call.params["api_timeout"])
     if path := call.params["kubeconfig"]:
         return _kube.from_kubeconfig(path, call.params["context"] or "", call.scrubber, timeouts)
