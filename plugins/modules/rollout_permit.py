@@ -171,7 +171,7 @@ approval:
   description: Who has allowed it, for the record of a region.
   returned: success
   type: dict
-not_counted: {description: Statements that do not count, and why., returned: success, type: list, elements: dict}
+not_counted: {description: "Statements that do not count, and why.", returned: success, type: list, elements: dict}
 missing: {description: What is still missing., returned: success, type: list, elements: dict}
 reason: {description: Stable code of a fault., returned: failure, type: str, sample: approval_expired}
 hint: {description: What to do about it., returned: failure, type: str}

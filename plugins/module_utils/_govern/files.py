@@ -15,8 +15,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_collections.tars.rollout.plugins.module_utils._errors import MissingLibrary
 from ansible_collections.tars.rollout.plugins.module_utils._govern.manifest import ArtifactError, safe
+
+try:
+    import yaml
+except ImportError:
+    HAS_YAML = False
+else:
+    HAS_YAML = True
 
 SMALL = 64 * 1024 * 1024
 """Bytes of a file that is read as a whole: signatures, bills of materials, manifests."""
@@ -52,6 +59,8 @@ def read(folder: str, name: str, where: str) -> bytes:
 
 def chart_data(folder: str, name: str) -> dict[str, Any]:
     """What Chart.yaml in a packaged chart says."""
+    if not HAS_YAML:
+        raise MissingLibrary("PyYAML")
     path = inside(folder, name)
     try:
         with tarfile.open(path) as archive:

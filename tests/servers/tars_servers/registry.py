@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import yaml
 from .debian import Recipe, tree
 from .server import Server
 
-RECIPE = Recipe("docker-registry", "bookworm", ("docker-registry",), ("usr/bin/docker-registry",))
+PROGRAM = "usr/bin/docker-registry"
+RECIPE = Recipe("docker-registry", "bookworm", ("docker-registry",), (PROGRAM,))
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -36,7 +38,8 @@ class RegistryServer(Server):
     def __init__(self, htpasswd: str = "", *, port: int | None = None, base: Path | None = None) -> None:
         super().__init__(port, base)
         self._htpasswd = htpasswd
-        self._program = tree(RECIPE, "install Debian's docker-registry") / "usr/bin/docker-registry"
+        installed = shutil.which("docker-registry")
+        self._program = Path(installed) if installed else tree(RECIPE, f"install Debian's {RECIPE.name}") / PROGRAM
         self._http = requests.Session()
         # A proxy in the environment is not for servers on loopback.
         self._http.trust_env = False
