@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos bench-govern build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-gate: venv ## how fast and how wrongly slo_gate decides, simulated: build/
 
 bench-gate-live: venv ## the same against a real Prometheus, by the wall clock (about 3 minutes)
 	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_gate_live.py
+
+bench-govern: venv ## what governance adds to a run: build/bench/govern.json
+	@PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/python tests/bench/bench_govern.py
 
 demo: venv ## the main job on the lab: a good release through all regions, a bad one rolled back (REGIONS=4, DEMO_KEEP=1)
 	@PYTHONPATH=.ansible/collections:tests/demo:tests/lab .venv/bin/python -m tars_demo --regions $(or $(REGIONS),2)

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.tars.rollout.plugins.module_utils import _kube
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
+
+if TYPE_CHECKING:
+    from ansible_collections.tars.rollout.plugins.module_utils import _kube
 
 # Seconds that our clock and the API server's may differ. Moments in the record are ours, and others wait by them.
 SKEW = 30.0
@@ -35,6 +37,9 @@ def connect(call: Call) -> _kube.Client:
 
 def connect_to(call: Call, place: Mapping[str, Any]) -> _kube.Client:
     """The same for a place with ``kubeconfig`` and ``context``, where one call reads many clusters."""
+    # Half a second of the processor, which a module that ends up asking no cluster does not spend.
+    from ansible_collections.tars.rollout.plugins.module_utils import _kube
+
     timeouts = _kube.Timeouts(connect=min(5.0, call.params["api_timeout"]), read=call.params["api_timeout"])
     if path := place["kubeconfig"]:
         return _kube.from_kubeconfig(path, place["context"] or "", call.scrubber, timeouts)

@@ -16,5 +16,6 @@ from __future__ import annotations
 from .errors import ProgramMissing, ServerError
 from .postgres import PostgresServer
 from .prometheus import PrometheusServer
+from .registry import RegistryServer
 
-__all__ = ["PostgresServer", "ProgramMissing", "PrometheusServer", "ServerError"]
+__all__ = ["PostgresServer", "ProgramMissing", "PrometheusServer", "RegistryServer", "ServerError"]

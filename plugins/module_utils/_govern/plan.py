@@ -1,0 +1,347 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""The plan of a release as a whole: what is wrong with it, its hash, its steps and routes, and how long it takes.
+Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, units
+
+STANDARD, HOTFIX = "standard", "hotfix"
+KINDS = ("routed", "worker", "singleton")
+STAGE_KEYS = frozenset(
+    {"weight", "bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "limits", "max_drift", "decision"}
+)
+# What of a service is the canary's own.
+_TRACK = ("container", "image", "tag", "digest", "env", "config_maps", "secrets")
+RULES = frozenset({"min_stages", "min_bake", "min_soak", "max_first_weight", "max_step", "max_regions_at_once"})
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong; ``code`` is stable, ``seen`` completes "the plan cannot be used: "."""
+
+    code: str
+    seen: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is rolled out and how, as the inventory says it. Durations carry their unit, ``soak`` and below are
+    seconds."""
+
+    app: str
+    release: str
+    image_tag: str
+    kind: str
+    stages: Sequence[Mapping[str, Any]]
+    cohorts: Sequence[Mapping[str, Any]]
+    services: Mapping[str, Mapping[str, Any]]
+    gate: Mapping[str, Any]
+    soak: int
+    back_bake: str
+    longest_request: int = 0
+    hold_for: int = 0
+    on_hold: str = "restore"
+
+    @property
+    def digest(self) -> str:
+        """Of everything that decides what happens in a region; what records and approvals are bound to."""
+        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    @property
+    def routed(self) -> list[str]:
+        """Names of the services that have a canary."""
+        return [name for name, service in self.services.items() if _kind(service) == "routed"]
+
+    @property
+    def weights(self) -> list[float]:
+        return [_weight(stage) for stage in self.stages]
+
+    def seconds(self) -> tuple[float, float]:
+        """The shortest and the longest time that a region takes when nothing holds, without the work in between."""
+        bakes = [_seconds(stage.get("bake"), 600) for stage in self.stages]
+        most = [max(bake, _seconds(stage.get("max_bake", self.gate.get("max_bake")), bake))
+                for bake, stage in zip(bakes, self.stages, strict=True)]  # fmt: skip
+        back = _seconds(self.back_bake, 0)
+        rest = self.soak + 2 * self.longest_request
+        # The soak and the steps back may go on as long again until they are decided.
+        longer = self.soak + 2 * max(back, _seconds(self.gate.get("max_bake"), 0))
+        return len(self.cohorts) * sum(bakes) + rest + 2 * back, len(self.cohorts) * sum(most) + rest + longer
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where it goes: the names of waves in their order, and the regions of each."""
+
+    waves: Sequence[str] = ()
+    regions: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def order(self) -> list[tuple[str, Sequence[str]]]:
+        """The waves that have regions."""
+        return [(wave, self.regions[wave]) for wave in self.waves if self.regions.get(wave)]
+
+
+def problems(plan: Plan, layout: Layout, rules: Mapping[str, Any]) -> list[Problem]:
+    """Everything that is wrong, so that a person corrects it at once."""
+    found = [*_stages(plan), *_cohorts(plan), *_services(plan), *_waves(layout), *_settings(plan)]
+    # What cannot be read is not judged by rules or by the linter of gates.
+    return found or [*_gates(plan), *_rules(plan, layout, rules)]
+
+
+def refuse(plan: Plan, found: Sequence[Problem]) -> RolloutError:
+    """The one fault for all of them."""
+    return RolloutError(
+        f"The plan of {plan.release or 'no release'} cannot be used: {'; '.join(item.seen for item in found)}",
+        reason=found[0].code, hint="; ".join(dict.fromkeys(item.hint for item in found)),
+        details={"problems": [item._asdict() for item in found]},
+    )  # fmt: skip
+
+
+def steps(plan: Plan) -> list[dict[str, Any]]:
+    """One entry per cohort and stage, in the order in which they happen."""
+    return [
+        {"cohort": cohort["name"], "services": list(cohort["services"]), "stage": number, "what": dict(stage)}
+        for cohort in plan.cohorts
+        for number, stage in enumerate(plan.stages)
+    ]
+
+
+def routes(plan: Plan, namespace: str) -> dict[str, list[dict[str, Any]]]:
+    """The routes of each service as canary_weight wants them. A service may be routed by both APIs."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in (name for cohort in plan.cohorts for name in cohort["services"]):
+        given = (plan.services.get(name) or {}).get("routes") or [{}]
+        found[name] = [_route(name, route, number, namespace) for number, route in enumerate(given)]
+    return found
+
+
+def tracks(plan: Plan) -> list[dict[str, Any]]:
+    """The services with a canary, as canary_track wants them."""
+    names = [name for cohort in plan.cohorts for name in cohort["services"]]
+    services = [(name, plan.services.get(name) or {}) for name in names]
+    return [{"name": name, **{key: service[key] for key in _TRACK if key in service}} for name, service in services]
+
+
+def _route(name: str, route: Mapping[str, Any], number: int, namespace: str) -> dict[str, Any]:
+    provider = route.get("provider", "istio")
+    place = {"namespace": namespace, "name": route.get("name", name)}
+    return {
+        "name": name if number == 0 else f"{name} ({provider})",
+        "provider": provider,
+        "object": {**place, **({"kind": route["kind"]} if "kind" in route else {})},
+        "route": route.get("route", "primary"),
+        "stable": route.get("stable", name),
+        "canary": route.get("canary", f"{name}-canary"),
+    }
+
+
+def _stages(plan: Plan) -> Iterator[Problem]:
+    if not plan.stages or not all(isinstance(stage, Mapping) for stage in plan.stages):
+        yield Problem("plan_stages", "it has no stages", "Give rollout_stages, each with weight and bake")
+        return
+    for number, stage in enumerate(plan.stages):
+        if unknown := sorted(set(map(str, stage)) - STAGE_KEYS):
+            yield Problem(
+                "plan_stages", f"stage {number} has the key {unknown[0]!r}", f"Known: {', '.join(sorted(STAGE_KEYS))}"
+            )
+        if stage.get("bake") is None:
+            yield Problem("plan_stages", f"stage {number} has no bake", "A stage is judged for some time")
+        if stage.get("decision", "auto") not in ("auto", "person"):
+            yield Problem(
+                "plan_stages", f"stage {number} has the decision {stage['decision']!r}", "It is auto or person"
+            )
+    weights = plan.weights
+    rising = all(one < other for one, other in pairwise(weights))
+    if not rising or weights[0] <= 0 or weights[-1] != 100:
+        told = ", ".join(f"{weight:g}" for weight in weights)
+        yield Problem("plan_stages", f"the stages have the weights {told}", "Weights rise from above 0 to 100")
+
+
+def _cohorts(plan: Plan) -> Iterator[Problem]:
+    odd = [
+        item
+        for item in plan.cohorts
+        if not isinstance(item, Mapping) or not item.get("name") or not item.get("services")
+    ]
+    if not plan.cohorts or odd:
+        yield Problem(
+            "plan_cohorts", "a cohort has no name or no services", "Give rollout_cohorts, each with name and services"
+        )
+        return
+    names = [str(item["name"]) for item in plan.cohorts]
+    inside = [str(name) for item in plan.cohorts for name in item["services"]]
+    if twice := _twice(names) or _twice(inside):
+        yield Problem(
+            "plan_cohorts", f"{twice} is there twice in the cohorts", "Name each cohort and each service once"
+        )
+    if unknown := sorted(set(inside) - set(plan.routed)):
+        yield Problem(
+            "plan_cohorts",
+            f"the cohorts name {', '.join(unknown)}, not among the routed services",
+            "Correct rollout_cohorts or rollout_services",
+        )
+    if left := [name for name in plan.routed if name not in inside]:
+        yield Problem(
+            "plan_cohorts", f"{', '.join(left)} is in no cohort", "Put each routed service into one of rollout_cohorts"
+        )
+
+
+def _services(plan: Plan) -> Iterator[Problem]:
+    for name, service in plan.services.items():
+        kind = _kind(service)
+        if kind not in KINDS:
+            yield Problem("plan_services", f"{name} has the kind {kind!r}", f"Known: {', '.join(KINDS)}")
+        elif kind != "routed" and service.get("with_stable") is not True:
+            yield Problem(
+                "plan_services",
+                f"{name} can have no canary yet",
+                "Say with_stable true there if it may change when stable is rolled, without a canary",
+            )
+        elif kind == "routed" and not service.get("slos"):
+            yield Problem(
+                "plan_services", f"{name} has no objectives", "A gate without any would pass everything, so give slos"
+            )
+
+
+def _waves(layout: Layout) -> Iterator[Problem]:
+    everywhere = [name for regions in layout.regions.values() for name in regions]
+    if layout.regions and not everywhere:
+        yield Problem("plan_waves", "no wave has a region", "Put the regions into the groups of rollout_waves")
+    elif empty := [wave for wave, regions in layout.regions.items() if not regions]:
+        yield Problem(
+            "plan_waves",
+            f"the waves {', '.join(empty)} name no region",
+            "Put a region into the group, or take the group away",
+        )
+    if twice := _twice(everywhere):
+        yield Problem(
+            "plan_waves",
+            f"the region {twice} is in two waves, or two regions have that name",
+            "Put each region into one group of rollout_waves",
+        )
+    if twice := _twice(list(layout.waves)):
+        yield Problem("plan_waves", f"the wave {twice} is there twice", "Name each wave once")
+
+
+def _settings(plan: Plan) -> Iterator[Problem]:
+    if not plan.release or not plan.image_tag:
+        yield Problem("plan_release", "it names no release or no tag", "Give rollout_release")
+    if plan.soak < 0 or plan.hold_for < 0 or plan.longest_request < 0:
+        yield Problem("plan_times", "a time is below 0", "Times are seconds from 0 on")
+    try:
+        units.seconds(plan.back_bake)
+    except units.UnitError as error:
+        yield Problem("plan_times", f"back_bake: {error}", "Write durations with their unit")
+
+
+def _gates(plan: Plan) -> Iterator[Problem]:
+    """The linter of gate files over every service in every stage, with the arms that they will have there."""
+    arms = {"canary": {"track": "canary"}, "stable": {"track": "stable"}}
+    found: dict[tuple[str, str], Problem] = {}
+    for name in plan.routed:
+        for number, stage in enumerate(plan.stages):
+            both = arms if _weight(stage) < 100 else {"canary": arms["canary"]}
+            settings = {
+                key: value for key, value in {**plan.gate, **stage}.items() if key not in ("weight", "decision")
+            }
+            try:
+                gatefile.parse({"service": name, "slos": plan.services[name]["slos"], "arms": both}, settings)
+            except RolloutError as error:
+                problem = Problem("plan_gate", f"stage {number}: {error.msg}", error.hint or "See docs/gates.md")
+                # The same fault in each stage is told once.
+                found.setdefault((name, error.msg), problem)
+    yield from found.values()
+
+
+def _rules(plan: Plan, layout: Layout, rules: Mapping[str, Any]) -> Iterator[Problem]:
+    """What every plan of its kind must keep to. Even a hot fix has a stage below 100 % that is judged."""
+    if unknown := sorted(set(map(str, rules)) - RULES):
+        yield Problem("plan_rules", f"the rule {unknown[0]!r} is not known", f"Known: {', '.join(sorted(RULES))}")
+        return
+    if not rules and plan.kind != HOTFIX:
+        return
+    allowed = f"as the rules for a {plan.kind} plan say"
+    limits = {key: _limit(value) for key, value in rules.items()}
+    if len(plan.stages) < max(2.0, limits.get("min_stages", 2)):
+        yield Problem(
+            "plan_rules",
+            f"it has {len(plan.stages)} stages",
+            f"Give at least {max(2.0, limits.get('min_stages', 2)):g}, {allowed}",
+        )
+    shortest = min(_seconds(stage["bake"], 0) for stage in plan.stages)
+    if shortest < limits.get("min_bake", 0):
+        yield Problem(
+            "plan_rules",
+            f"a stage is judged for {shortest:g} s only",
+            f"Bake at least {limits['min_bake']:g} s, {allowed}",
+        )
+    if plan.soak < limits.get("min_soak", 0):
+        yield Problem(
+            "plan_rules", f"it soaks for {plan.soak} s only", f"Soak at least {limits['min_soak']:g} s, {allowed}"
+        )
+    if plan.weights[0] > limits.get("max_first_weight", 100):
+        yield Problem(
+            "plan_rules",
+            f"it begins with {plan.weights[0]:g} % of the users",
+            f"Begin with at most {limits['max_first_weight']:g} %, {allowed}",
+        )
+    jumps = [other - one for one, other in pairwise(plan.weights)]
+    if max(jumps, default=0) > limits.get("max_step", 100):
+        yield Problem(
+            "plan_rules", f"a stage adds {max(jumps):g} %", f"Add at most {limits['max_step']:g} %, {allowed}"
+        )
+    crowd = [
+        (wave, regions) for wave, regions in layout.order if len(regions) > limits.get("max_regions_at_once", 1000)
+    ]
+    if crowd:
+        yield Problem(
+            "plan_rules",
+            f"{crowd[0][0]} has {len(crowd[0][1])} regions at once",
+            f"At most {limits['max_regions_at_once']:g}, {allowed}",
+        )
+
+
+def _kind(service: Any) -> str:
+    return str(service.get("kind", "routed")) if isinstance(service, Mapping) else "none"
+
+
+def _weight(stage: Mapping[str, Any]) -> float:
+    try:
+        return float(stage.get("weight", 0)) if not isinstance(stage.get("weight"), bool) else -1.0
+    except (TypeError, ValueError):
+        return -1.0
+
+
+def _seconds(value: Any, otherwise: float) -> float:
+    try:
+        return otherwise if value is None else units.seconds(value)
+    except units.UnitError:
+        return otherwise
+
+
+def _limit(value: Any) -> float:
+    try:
+        return units.number(value)
+    except units.UnitError as error:
+        raise RolloutError(
+            f"A rule for plans cannot be used: {error}", reason="plan_rules", hint="Write a number or a duration"
+        ) from None
+
+
+def _twice(names: Sequence[str]) -> str:
+    return next((name for index, name in enumerate(names) if name in names[:index]), "")

@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks as people run them: plan, approve, and the answer of the role in a region's turn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .world import WEEK, World
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+REGION = HERE / "region.yml"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path).make()
+
+
+def ledger(world: World) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (world.folder / "evidence" / "ledger.jsonl").read_text().splitlines()]
+
+
+def test_nothing_governed_says_so_in_one_line(world: World) -> None:
+    code, out = world.play(REGION)
+    assert code == 0 and out.count("Nothing is governed") == 1, out
+    assert "BEGAN staging" in out and "BEGAN us-west-2" in out
+    assert not (world.folder / "evidence" / "ledger.jsonl").exists()
+
+
+def test_the_whole_way(world: World) -> None:
+    """Refused, approved by two people who saw the plan, begun; then a freeze, an edited plan, and a tampered byte."""
+    world.govern()
+    code, out = world.play(REGION)
+    assert code != 0 and "OUTCOME refused approval_missing" in out and "Nothing was moved here" in out, out
+    code, out = world.approve("alice", "release_manager")
+    assert code == 0 and "PLAN of tars 1.0.1" in out and "staging (staging), then us-west-2 (wave_1)" in out, out
+    assert "PLAN sha256:" in out and "error_rate is over 2%" in out
+    code, out = world.approve("bob", "sre")
+    assert code == 0, out
+    code, out = world.play(REGION)
+    assert code == 0 and "BEGAN staging alice@tars.example bob@tars.example" in out, out
+    told = [event for event in ledger(world) if event["kind"] == "permit" and event["subject"] == "allowed"]
+    assert {item["principal"] for item in told[0]["data"]["approvals"]} == {"alice@tars.example", "bob@tars.example"}
+
+    freeze = {
+        "name": "sale",
+        "effect": "deny",
+        "from": "2020-01-01T00:00",
+        "until": "2199-01-01T00:00",
+        "time_zone": "Etc/UTC",
+    }
+    world.vars |= {"govern_windows": [WEEK, freeze], "govern_windows_overlap": "deny_wins"}
+    code, out = world.play(REGION, rollout_group="us_west_2")
+    assert code != 0 and "OUTCOME refused frozen" in out and "BEGAN" not in out, out
+    code, out = world.play(REGION, "--check", rollout_group="us_west_2")
+    assert code == 0 and "Not yet: 'sale' denies it" in out, out
+    world.vars["govern_windows"] = []
+
+    world.vars["rollout_soak"] = 1
+    code, out = world.play(REGION)
+    assert code != 0 and "OUTCOME refused approval_other_plan" in out, out
+    del world.vars["rollout_soak"]
+
+    (world.folder / "release" / "notes.txt").write_text("bytes of the releasE\n")
+    code, out = world.play(REGION)
+    assert code != 0 and "file_changed" in out and "BEGAN" not in out, out
+
+
+def test_a_freeze_between_two_regions_stops_the_next_one(world: World) -> None:
+    calendar = world.folder / "calendar.yml"
+    calendar.write_text("[]")
+    world.vars |= {
+        "test_calendar": str(calendar),
+        "govern_windows": "{{ lookup('ansible.builtin.file', test_calendar) | from_yaml }}",
+        # Without it nothing would be governed before the freeze.
+        "govern_artifacts": {"folder": str(world.folder / "release")},
+    }
+    code, out = world.play(HERE / "order.yml")
+    assert code != 0 and "BEGAN staging" in out and "BEGAN us-west-2" not in out, out
+    assert "OUTCOME refused frozen" in out and "A rollback needs neither approval nor window" in out, out
+    told = [(event["region"], event["subject"]) for event in ledger(world)]
+    assert told == [("staging", "allowed"), ("us-west-2", "frozen")]
+
+
+def test_not_confirmed_and_wrong_person(world: World) -> None:
+    world.govern()
+    code, out = world.approve("alice", "release_manager", govern_sign_confirm="1.0.2")
+    assert code != 0 and "Nothing was signed" in out, out
+    code, out = world.approve("bob", "release_manager")
+    assert code != 0 and "not named as release_manager" in out, out
+    assert not (world.folder / "evidence" / "approvals").exists()
+
+
+def test_a_plan_that_is_wrong_is_refused_as_a_whole(world: World) -> None:
+    world.vars["rollout_stages"] = [{"weight": 50, "bake": "1m"}]
+    world.vars["rollout_cohorts"] = [{"name": "backend", "services": ["api", "gone"]}]
+    code, out = world.play(ROOT / "playbooks" / "plan.yml")
+    assert code != 0 and "weights 50" in out and "name gone" in out, out
+
+
+def test_no_rollback_asks(world: World) -> None:
+    """Neither rollback.yml nor the role rollback nor what a failure runs has a task of govern in it."""
+    files = [ROOT / "playbooks" / "rollback.yml", ROOT / "playbooks" / "tasks" / "rescue.yml"]
+    files += sorted((ROOT / "roles" / "rollback").rglob("*.yml"))
+    text = json.dumps([yaml.safe_load(file.read_text()) for file in files])
+    assert "tars.rollout.govern" not in text and "rollout_permit" not in text and len(files) > 4
