@@ -73,16 +73,17 @@ class Load:
     def __enter__(self) -> Load:
         words = [sys.executable, __file__, json.dumps(self._plan), str(self._out), str(self._told)]
         self._process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while not self._told.exists():
             if self._process.poll() is not None or time.monotonic() > end:
+                self._process.kill()
                 raise RuntimeError("the load did not begin")
             time.sleep(0.05)
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._process.send_signal(signal.SIGINT)
-        out, _err = self._process.communicate(timeout=60)
+        out, _err = self._process.communicate(timeout=300)
         lines = [json.loads(line) for line in self._out.read_text().splitlines()]
         self.seen = Seen(
             [line for line in lines if line["kind"] != "ws"],
