@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils import _kube
-from ansible_collections.tars.rollout.plugins.module_utils._errors import Scrubber
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
 from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import passing
 from lab_tools import call
 
 NAME = "app.kubernetes.io/name"
@@ -60,7 +61,15 @@ class Place:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.client.delete(NAMESPACES, "", self.namespace)
+        # Also when the API server is what made the bench fail: nothing may stay behind.
+        for tries in range(1, 6):
+            try:
+                self.client.delete(NAMESPACES, "", self.namespace)
+                return
+            except RolloutError as error:
+                if tries == 5 or not passing(error):
+                    raise
+            time.sleep(2 * tries)
 
     def release(self, name: str) -> None:
         """Make a release that pods may mount."""
