@@ -205,7 +205,13 @@ def place(name: str, apps: Sequence[str], routes: Mapping[str, str], folder: Pat
 
 def wait(come_true: Callable[[], bool], seconds: float, what: str) -> None:
     end = time.monotonic() + seconds
-    while not come_true():
+    while True:
+        try:
+            if come_true():
+                return
+        except RolloutError as error:
+            if not passing(error):
+                raise
         if time.monotonic() > end:
             raise RuntimeError(f"waited {seconds:g} s for {what}")
         time.sleep(0.5)
