@@ -99,7 +99,7 @@ def _absent(work: Work, world: World) -> dict[str, Any]:
     call, params = work.call, work.call.params
     going = removing.plan(world, work.services, params["track_label"], work.fence)
     recorded = {name: number("pins", value, 0, 2**31 - 1) or 0 for name, value in params["pins"].items()}
-    released, left = pinning.released(world, work.services, recorded)
+    released, lost = pinning.released(world, work.services, recorded)
     call.stop.check("about to take the canaries away")
     _delete(work, [("deployments", item) for item in going.deployments])
     gone = Gone(work.objects, call.clock, work.namespace, Patience(params["wait_timeout"], params["interval"]))
@@ -107,15 +107,16 @@ def _absent(work: Work, world: World) -> dict[str, Any]:
         gone.wait([(name_of(item), removing.labels(item)) for item in going.deployments], work.say)
     # Until the last pod has ended its policies and its autoscaler are still about something.
     _delete(work, going.beside)
-    for scaler, ops in released:
-        work.objects.json_patch(KINDS["autoscalers"], work.namespace, name_of(scaler), ops, dry_run=call.check_mode)
-    for sentence in left:
+    steps = [making.give_back_step(scaler, before) for scaler, before in released]
+    writer = making.Writer(work.objects, call.clock, work.namespace, work.fence, dry_run=call.check_mode)
+    given = [step for step in writer.write(steps, lambda step: None) if step.action != "unchanged"]
+    for sentence in [*lost, *(_kept(scaler) for scaler, _before in released if pinning.changed_since(scaler))]:
         call.warn(sentence)
     objects = [
         f"{NAMES[key]} {name_of(item)}"
         for key, item in [*(("deployments", item) for item in going.deployments), *going.beside]
     ]
-    unpinned = [f"HorizontalPodAutoscaler {name_of(scaler)}" for scaler, _ops in released]
+    unpinned = [str(step) for step in given]
     names = {name_of(item) for item in going.deployments}
     return {
         "changed": bool(objects or unpinned),
@@ -127,6 +128,10 @@ def _absent(work: Work, world: World) -> dict[str, Any]:
         "pins": {},
         "diff": [{"before_header": name, "after_header": name, "before": f"{name}\n", "after": ""} for name in objects],
     }  # fmt: skip
+
+
+def _kept(scaler: Mapping[str, Any]) -> str:
+    return f"The minimum of the autoscaler {name_of(scaler)} was changed meanwhile and stays as it is"
 
 
 def _delete(work: Work, items: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

@@ -16,7 +16,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._errors import Rollou
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 from ansible_collections.tars.rollout.plugins.module_utils._record.ledger import Event, Ledger
-from ansible_collections.tars.rollout.plugins.module_utils._traffic import report, request
+from ansible_collections.tars.rollout.plugins.module_utils._traffic import left, report, request
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.follow import Followed, Follower, Patience
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.gateways import Gateways, Source, Where
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Plan, TrafficError
@@ -36,6 +36,7 @@ class Work:
 
     def __init__(self, call: Call, client: Any) -> None:
         self.call = call
+        self.client = client
         self.mover = Mover(Kubernetes(client), call.clock, call.params["timeout"])
         self.follower: Follower | None = None
         if (observe := call.params["observe"]) is not None:
@@ -72,6 +73,8 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     wanted = request.wanted(call.params, call.clock.now())
     work = Work(call, client or _cluster.connect(call))
     plans = work.mover.plan(wanted)
+    for doubt in dict.fromkeys(doubt for plan in plans for doubt in plan.doubts):
+        call.warn(doubt)
     if call.check_mode:
         return _result(whole, [report.planned(plan, observed=work.follower is not None) for plan in plans], plans)
     if work.follower is not None:
@@ -81,6 +84,9 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         work.guard.check(f"moving the traffic to {wanted[0].wish.weight} %")
     moved = work.mover.patch(wanted, plans, lambda item: _tell_moved(work, item))
     entries = [report.moved(item) for item in moved]
+    if call.params["cut"] is not None:
+        for sentence in left.shortages(work.client, [item.plan for item in moved]):
+            call.warn(sentence)
     if work.follower is not None:
         entries = _follow(work, work.follower, moved, entries)
     if work.ledger.problem:

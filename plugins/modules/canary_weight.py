@@ -82,6 +82,8 @@ options:
       - Take the canary out of the traffic now. The weight becomes 0, and the annotation C(ga.rollout/cut) tells
         O(release), time and reason, which a run that is resumed reads as a verdict.
       - Without O(fence) the next fence is taken, so that whoever moved traffic before is stopped.
+      - It waits for nobody's readiness. Afterwards a stable that is not whole is a warning, for which the verb C(get)
+        on deployments is needed.
     type: dict
     suboptions:
       reason:
@@ -95,6 +97,15 @@ options:
     description: Give weight to a route although it was cut for this very release, and remove the annotation.
     type: bool
     default: false
+  tolerate:
+    description:
+      - Programs that own a route, found by its marks, and are known to leave its weights alone.
+      - Any other owner is a second writer and refused, but for a O(cut).
+      - For V(argo_cd) that means auto-sync is paused, or the weights are among the differences that it ignores.
+    type: list
+    elements: str
+    choices: [argo_cd, argo_rollouts, flagger]
+    default: []
   fence:
     description:
       - The number under which this run acts. It is kept on each object as annotation C(ga.rollout/fence).
@@ -285,6 +296,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._cluster import clust
 from ansible_collections.tars.rollout.plugins.module_utils._guard import lease_option
 from ansible_collections.tars.rollout.plugins.module_utils._module import run_module
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.request import SERVICE_OPTIONS
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.writers import OWNERS
 
 STATS = "/stats/prometheus?filter=upstream_rq_(total|.xx)|connected_state|config_reload"
 
@@ -319,6 +331,7 @@ def spec() -> dict[str, Any]:
         "cut": {"type": "dict", "options": {"reason": {"type": "str", "required": True}}},
         "release": {"type": "str"},
         "lift_cut": {"type": "bool", "default": False},
+        "tolerate": {"type": "list", "elements": "str", "choices": list(OWNERS), "default": []},
         "fence": {"type": "raw"},
         "observe": {"type": "dict", "options": observe},
         "gateways": {"type": "dict", "options": gateways, "apply_defaults": True},

@@ -26,7 +26,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.marks import
 Op = Mapping[str, Any]
 
 # A canary is never made smaller under its traffic, and an autoscaler may have made it larger.
-_GROWS = "replicas"
+_GROW = frozenset({"replicas", "minReplicas", "maxReplicas"})
 
 
 def fence_there(document: Document) -> int:
@@ -76,14 +76,12 @@ def _tests(live: Document) -> list[Op]:
     if FENCE in annotations_of(live):
         path = f"/metadata/annotations/{_escaped(FENCE)}"
         tests.append({"op": "test", "path": path, "value": annotations_of(live)[FENCE]})
-    # The resourceVersion changes with each pod that becomes ready; the generation only with the spec.
+    # The resourceVersion changes with each pod that becomes ready; the generation only with the spec. Where a kind has
+    # none, its spec is compared.
     generation = live["metadata"].get("generation")
     if generation is not None:
         return [*tests, {"op": "test", "path": "/metadata/generation", "value": generation}]
-    return [
-        *tests,
-        {"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"].get("resourceVersion")},
-    ]
+    return [*tests, {"op": "test", "path": "/spec", "value": live["spec"]}]
 
 
 def _metadata(live: Document, wanted: Document) -> Iterator[Op]:
@@ -104,7 +102,7 @@ def _set(live: Document, part: str, values: Mapping[str, str]) -> Sequence[Op]:
 def _spec(live: Document, wanted: Document) -> Iterator[Op]:
     for key, value in wanted["spec"].items():
         there = live["spec"].get(key)
-        if key == _GROWS and there is not None and int(there) >= int(value):
+        if key in _GROW and there is not None and int(there) >= int(value):
             continue
         if _plain(there) != _plain(value):
             if key == "selector" and "template" in wanted["spec"]:

@@ -19,6 +19,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import 
     TrackError,
     World,
     name_of,
+    pod_labels,
     track_of,
 )
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.owners import owners, scaler_owner
@@ -60,7 +61,7 @@ def warnings(world: World, services: Sequence[Service], wish: Wish) -> list[Find
         deployment = world.named("deployments", service.name)
         if deployment is not None and service.copied:
             found += [*_sticky(world, service), *_shared(service, deployment), *_siblings(service, deployment)]
-            found += _drain(service, deployment)
+            found += [*_drain(service, deployment), *_unrouted(world, service, deployment, wish)]
     return found
 
 
@@ -135,6 +136,20 @@ def track_values(world: World, services: Sequence[Service], key: str) -> Mapping
         if deployment is not None and service.copied and (track := track_of(deployment, key)):
             found[track.stable] = track.canary
     return found
+
+
+def _unrouted(world: World, service: Service, deployment: Document, wish: Wish) -> Iterator[Finding]:
+    """Without a router requests go by pod count, and no weight means what it says: 1 % of 3 pods is 25 %."""
+    labels = pod_labels(deployment)
+    if any(legs.reaches(leg, labels, world) for leg in legs.legs(world)):
+        return
+    stable = int(deployment["spec"].get("replicas") or 0)
+    canary = copying.copies(stable, wish.weight)
+    seen = (
+        f"no route of the namespace reaches {service.name}: by pods alone {canary} of {stable + canary} "
+        f"get {100 * canary / (stable + canary):.0f} % of the requests, whatever the weight"
+    )
+    yield Finding("no_router", service.name, seen, "Route it by a VirtualService or HTTPRoute with both tracks")
 
 
 def _sticky(world: World, service: Service) -> Iterator[Finding]:

@@ -50,13 +50,17 @@ class Ask:
 
 @dataclass(frozen=True)
 class Step:
-    """One object: as it is (None: not there), and the patch or the whole body that makes it as wanted."""
+    """One object: as it is (None: not there), and the patch or the whole body that makes it as wanted.
+
+    ``again`` gives the patch anew for the object as it is after a conflict; without it the body is compared again.
+    """
 
     key: str
     name: str
     live: Document | None
     body: Mapping[str, Any] | None
     ops: Sequence[changes.Op]
+    again: Callable[[Document], Sequence[changes.Op]] | None = None
 
     @property
     def action(self) -> str:
@@ -96,9 +100,7 @@ def plan(world: World, services: Sequence[Service], ask: Ask) -> list[Step]:
     for key, found in beside.companions(world, ask.key, values, ask.release).items():
         bodies += [(key, body) for body in found]
     ordered = sorted(bodies, key=lambda pair: BESIDE.index(pair[0]))
-    pinned = [
-        Step("autoscalers", pin.name, pin.scaler, None, pin.operations()) for pin in pinning.pins(world, services)
-    ]
+    pinned = [_pin_step(pin) for pin in pinning.pins(world, services)]
     return [*pinned, *(_step(world, key, body, ask) for key, body in [*ordered, *deployments])]
 
 
@@ -144,7 +146,7 @@ class Writer:
                     self._objects.json_patch(kind, self._namespace, step.name, step.ops, dry_run=self._dry_run)
                 break
             except RolloutError as error:
-                if (error.reason not in CHANGED and not passing(error)) or tries == TRIES or step.body is None:
+                if (error.reason not in CHANGED and not passing(error)) or tries == TRIES:
                     raise
                 if passing(error):
                     self._clock.sleep(PAUSE * tries, f"waiting to write {step} again")
@@ -154,16 +156,29 @@ class Writer:
 
     def _again(self, step: Step) -> Step:
         """Decided again from what is there now."""
-        body = step.body or {}
         try:
-            live: Document | None = self._objects.get(KINDS[step.key], self._namespace, step.name)
+            live = self._objects.get(KINDS[step.key], self._namespace, step.name)
         except RolloutError as error:
             if error.reason != "kube_not_found":
                 raise
-            live = None
-        if live is None:
-            return replace(step, live=None, ops=())
-        return _decided(step.key, live, body, self._fence)
+            # To be made then; an autoscaler of stable that is gone needs no minimum.
+            return replace(step, live=None if step.body else step.live, ops=())
+        if step.again is not None:
+            return replace(step, live=live, ops=step.again(live))
+        return _decided(step.key, live, step.body or {}, self._fence)
+
+
+def _pin_step(pin: pinning.Pin) -> Step:
+    def again(scaler: Document) -> Sequence[changes.Op]:
+        return pinning.Pin(scaler, pin.before, pin.during).operations()
+
+    return Step("autoscalers", pin.name, pin.scaler, None, pin.operations(), again)
+
+
+def give_back_step(scaler: Document, before: int) -> Step:
+    """The step that gives a pinned autoscaler its minimum back."""
+    ops = pinning.give_back(scaler, before)
+    return Step("autoscalers", name_of(scaler), scaler, None, ops, lambda now: pinning.give_back(now, before))
 
 
 def tolerating_absence(act: Callable[[], object]) -> None:

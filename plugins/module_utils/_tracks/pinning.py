@@ -73,30 +73,34 @@ def pins(world: World, services: Sequence[Service]) -> list[Pin]:
 
 def released(
     world: World, services: Sequence[Service], recorded: Mapping[str, int]
-) -> tuple[list[tuple[Document, list[changes.Op]]], list[str]]:
-    """The patches that give each autoscaler its minimum back, and a sentence for each that is left as it is.
+) -> tuple[list[tuple[Document, int]], list[str]]:
+    """The autoscalers to give their minimum back, with that, and a sentence for each that is not there any more.
 
-    ``recorded`` is what a record says; where it is silent the annotation is asked. A minimum that somebody has changed
-    since it was pinned stays.
+    ``recorded`` is what a record says; where it is silent the annotation is asked.
     """
-    patches: list[tuple[Document, list[changes.Op]]] = []
-    left = [
+    lost = [
         f"The autoscaler {name} is not there any more, so its minimum of {value} was not restored"
-        for name, value in recorded.items() if world.named("autoscalers", name) is None
-    ]  # fmt: skip
+        for name, value in recorded.items()
+        if world.named("autoscalers", name) is None
+    ]
     names = {service.name for service in services}
+    found = []
     for scaler in world.all("autoscalers"):
         name, note = name_of(scaler), noted(scaler)
-        mine = (scaler["spec"].get("scaleTargetRef") or {}).get("name") in names
-        if name not in recorded and not (mine and note):
-            continue
-        before = recorded.get(name, note[0] if note else 0)
-        changed = note is not None and copying.minimum(scaler) != note[1]
-        if changed:
-            left.append(
-                f"The minimum of the autoscaler {name} was changed to {copying.minimum(scaler)} meanwhile and stays so"
-            )
-        spec: dict[str, Any] = {} if changed else {"minReplicas": before}
-        if ops := changes.annotated(scaler, {}, spec, gone=[MINIMUM]):
-            patches.append((scaler, ops))
-    return patches, left
+        if name in recorded:
+            found.append((scaler, recorded[name]))
+        elif note and (scaler["spec"].get("scaleTargetRef") or {}).get("name") in names:
+            found.append((scaler, note[0]))
+    return found, lost
+
+
+def changed_since(scaler: Document) -> bool:
+    """Whether somebody has changed the minimum since it was pinned; then that stays."""
+    note = noted(scaler)
+    return note is not None and copying.minimum(scaler) != note[1]
+
+
+def give_back(scaler: Document, before: int) -> list[changes.Op]:
+    """The patch that gives an autoscaler its minimum back; empty where nothing of a pin is left."""
+    spec: dict[str, Any] = {} if changed_since(scaler) else {"minReplicas": before}
+    return changes.annotated(scaler, {}, spec, gone=[MINIMUM])

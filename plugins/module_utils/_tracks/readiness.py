@@ -64,7 +64,7 @@ def progress(deployment: Document | None, pods: Sequence[Document], wanted: int)
     told = int(status.get("observedGeneration") or 0) >= int(deployment["metadata"].get("generation") or 0)
     if told and counts == {wanted}:
         return Progress(True, available, wanted, f"{available}/{wanted} ready")
-    fault = next(_faults(deployment, pods), None)
+    fault = next(_faults(deployment, pods, told), None)
     why = fault.seen if fault else next(_waiting(pods), "")
     return Progress(False, available, wanted, f"{available}/{wanted} ready{f'; {why}' if why else ''}", fault)
 
@@ -79,13 +79,15 @@ def pods_of(pods: Sequence[Document], labels: Mapping[str, str]) -> list[Documen
     ]
 
 
-def _faults(deployment: Document, pods: Sequence[Document]) -> Iterator[Fault]:
-    """The gravest first."""
+def _faults(deployment: Document, pods: Sequence[Document], told: bool) -> Iterator[Fault]:
+    """The gravest first. ``told``: the conditions are about this very spec."""
     found = [fault for pod in pods for fault in _of_pod(pod)]
     yield from (fault for fault in found if fault.final)
     yield from found
     for condition in (deployment.get("status") or {}).get("conditions") or []:
         said = f"{name_of(deployment)}: {condition.get('message', '')}"
+        if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded" and told:
+            yield Fault("progress_deadline", said, True)
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
             yield Fault("pods_refused", said, False)
 

@@ -20,6 +20,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import 
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock
 
 TRIES = 4
+# A list takes milliseconds, a new connection with its handshake more: few of them, used again and again.
+CONNECTIONS = 4
 PAUSE = 0.2
 
 
@@ -57,7 +59,7 @@ class Reader:
 
     def world(self, keys: Sequence[str] = tuple(KINDS), needed: Sequence[str] = ("deployments",)) -> World:
         """What is there of these kinds. A kind that may not be read is told as unread; ``needed`` ones are a fault."""
-        read = at_once(keys, lambda key: self._kind(key, needed), _lost)
+        read = at_once(keys, lambda key: self._kind(key, needed), _lost, CONNECTIONS)
         objects = {key: found for key, (found, _unread) in zip(keys, read, strict=True)}
         return World(self._namespace, objects, [unread for _found, unread in read if unread])
 

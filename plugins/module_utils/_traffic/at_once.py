@@ -22,11 +22,13 @@ Result = TypeVar("Result")
 WORKERS = 10
 
 
-def at_once(items: Sequence[Item], act: Callable[[Item], Result], tell: Callable[[int, int], str]) -> list[Result]:
+def at_once(
+    items: Sequence[Item], act: Callable[[Item], Result], tell: Callable[[int, int], str], workers: int = WORKERS
+) -> list[Result]:
     """Do it for all at once, and let every one end. ``tell`` says what it means that so many of so many failed."""
     if not items:
         return []
-    with ThreadPoolExecutor(min(WORKERS, len(items)), thread_name_prefix="route") as pool:
+    with ThreadPoolExecutor(min(workers, len(items)), thread_name_prefix="route") as pool:
         futures = [pool.submit(act, item) for item in items]
     faults = [fault for future in futures if (fault := future.exception()) is not None]
     for fault in faults:

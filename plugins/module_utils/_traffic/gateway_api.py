@@ -59,6 +59,26 @@ class GatewayApi:
             (*same, (f"{base}/backendRefs", list(refs))),
         )
 
+    def doubts(self, document: Document, target: Target) -> list[str]:
+        _index, rule = _rule((document.get("spec") or {}).get("rules") or [], target)
+        found = _parents(document, target)
+        if rule.get("sessionPersistence"):
+            found.append(f"{target} keeps users where they are, so the share of requests follows a weight slowly")
+        return found
+
+
+def _parents(document: Document, target: Target) -> list[str]:
+    """What the gateways that the route names say of it, where they say anything."""
+    parents = (document.get("status") or {}).get("parents") or []
+    found = []
+    for parent in parents:
+        name = (parent.get("parentRef") or {}).get("name")
+        for condition in parent.get("conditions") or []:
+            if condition.get("type") in ("Accepted", "ResolvedRefs") and condition.get("status") == "False":
+                said = condition.get("message") or condition.get("reason") or "no reason"
+                found.append(f"The gateway {name} does not use {target.object} as it is: {said}")
+    return found
+
 
 def _rule(rules: Sequence[Mapping[str, Any]], target: Target) -> tuple[int, Mapping[str, Any]]:
     found = [(index, rule) for index, rule in enumerate(rules) if rule.get("name") == target.route]

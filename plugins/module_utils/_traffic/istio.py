@@ -58,6 +58,19 @@ class Istio:
             ((f"{base}/name", route["name"]), (f"{base}/route", list(entries))),
         )
 
+    def doubts(self, document: Document, target: Target) -> list[str]:
+        spec = document.get("spec") or {}
+        index, _route_found = _route(spec, target)
+        found = []
+        if set(spec.get("gateways") or ["mesh"]) == {"mesh"}:
+            found.append(f"{target.object} names no gateway, so the requests of users do not come by it")
+        # Istio takes the first route that matches.
+        for earlier in (spec.get("http") or [])[:index]:
+            if not earlier.get("match"):
+                name = earlier.get("name") or "without a name"
+                found.append(f"The http route {name} of {target.object} takes every request before {target.route} can")
+        return found
+
 
 def _route(spec: Mapping[str, Any], target: Target) -> tuple[int, Mapping[str, Any]]:
     http = spec.get("http") or []

@@ -100,6 +100,9 @@ class Dialect(Protocol):
     def read(self, document: Document, target: Target) -> Split:
         """The split of the target's route, or TrafficError with what is there instead."""
 
+    def doubts(self, document: Document, target: Target) -> list[str]:
+        """Sentences about why a weight in this route may not mean what it says; empty for a usual one."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -115,7 +118,8 @@ class Wish:
     """What a route shall say. ``fence`` None: keep the one that is there, for a cut take the next one.
 
     ``cut``: mark the route as cut, with weight 0. ``release`` is whose traffic this is; a mark of another release goes
-    when weight is given again, a mark of the same one only with ``lift_cut``.
+    when weight is given again, a mark of the same one only with ``lift_cut``. ``tolerated``: owners of the route that
+    are known to leave the weights alone, see ``writers.OWNERS``.
     """
 
     weight: int
@@ -123,6 +127,7 @@ class Wish:
     release: str = ""
     cut: Cut | None = None
     lift_cut: bool = False
+    tolerated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,7 @@ class Seen:
     target: Target
     split: Split
     document: Document
+    doubts: tuple[str, ...] = ()
 
     @property
     def annotations(self) -> Mapping[str, str]:
@@ -149,3 +155,4 @@ class Plan:
     ops: tuple[Mapping[str, Any], ...]
     diff_before: Mapping[str, Any]
     diff_after: Mapping[str, Any]
+    doubts: tuple[str, ...] = ()

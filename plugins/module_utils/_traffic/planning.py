@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._traffic import marks
+from ansible_collections.tars.rollout.plugins.module_utils._traffic import marks, writers
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Plan, Seen, Split, TrafficError, Wish
-
-MANAGER = "tars.rollout"
 
 
 def plan(seen: Seen, wish: Wish) -> Plan:
@@ -43,6 +41,7 @@ def plan(seen: Seen, wish: Wish) -> Plan:
         tuple([*tests, *writes] if writes else ()),
         {"stable": split.stable.weight, "canary": split.canary.weight, **marked.before},
         {"stable": weights[0], "canary": weights[1], **marked.after},
+        seen.doubts,
     )
 
 
@@ -70,30 +69,26 @@ def _weights(seen: Seen, wanted: int) -> tuple[int, int]:
 
 
 def _refuse_second_writer(seen: Seen, wish: Wish) -> None:
-    """Somebody who has written the route since this run did would write it again."""
-    if wish.cut or wish.fence is None or marks.fence_of(seen) != wish.fence:
-        return
-    writer = second_writer(seen.document)
-    if writer is None:
-        return
-    raise TrafficError(
-        f"{seen.target.object} was changed by {writer[0]} at {writer[1]}, after this rollout wrote it",
-        reason="second_writer",
-        hint="Stop the second writer (a GitOps sync, Flagger, a person), then run the same command again",
-        details={"service": seen.target.service, "writer": writer[0], "at": writer[1]},
-    )
+    """Somebody who writes the route by himself, or has written it since this run did, would write it again.
 
-
-def second_writer(document: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Who else wrote the routes after us, by the API server's own notes, and when; None when what we wrote stands.
-
-    The list of routes has one owner: whoever changed it last. Others appear beside us when they write the same values.
+    A cut is never refused: whoever else writes, the canary's weight is 0 at least until then.
     """
-    owners = [
-        (str(entry.get("manager", "")), str(entry.get("time", "")))
-        for entry in (document.get("metadata") or {}).get("managedFields") or []
-        if {"f:http", "f:rules"} & set((entry.get("fieldsV1") or {}).get("f:spec") or {})
-    ]
-    if not owners or any(manager == MANAGER for manager, _at in owners):
-        return None
-    return max(owners, key=lambda owner: owner[1])
+    if wish.cut:
+        return
+    for writer in writers.owners(seen.document):
+        if writer.owner not in wish.tolerated:
+            raise TrafficError(
+                f"{seen.target.object} {writer.seen}",
+                reason="second_writer",
+                hint=writer.hint,
+                details={"service": seen.target.service, "owner": writer.owner},
+            )
+    if wish.fence is None or marks.fence_of(seen) != wish.fence:
+        return
+    if (last := writers.since_ours(seen.document)) is not None:
+        raise TrafficError(
+            f"{seen.target.object} was changed by {last[0]} at {last[1]}, after this rollout wrote it",
+            reason="second_writer",
+            hint="Stop the second writer (a GitOps sync, Flagger, a person), then run the same command again",
+            details={"service": seen.target.service, "writer": last[0], "at": last[1]},
+        )

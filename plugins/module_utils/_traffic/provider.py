@@ -79,4 +79,5 @@ class Kubernetes:
         return DIALECTS[target.provider].kinds[target.kind]
 
     def _seen(self, target: Target, document: Mapping[str, Any]) -> Seen:
-        return Seen(target, DIALECTS[target.provider].read(document, target), document)
+        dialect = DIALECTS[target.provider]
+        return Seen(target, dialect.read(document, target), document, tuple(dialect.doubts(document, target)))

@@ -35,6 +35,10 @@ SERVICE_OPTIONS: Mapping[str, Any] = {
 """What names a routed service, for the argument_spec of every module that takes some."""
 
 
+PLAIN = ("TCPRoute", "TLSRoute", "UDPRoute")
+"""Kinds that split connections: a weight of them says nothing of requests, and an open connection never moves."""
+
+
 def wanted(params: Mapping[str, Any], now: float) -> list[Wanted]:
     """The routes of a call, each with what it shall say; ``now`` is the moment of a cut."""
     targets = [target(service) for service in params["services"]]
@@ -52,6 +56,12 @@ def target(service: Mapping[str, Any]) -> Target:
     place = service["object"]
     kinds = list(DIALECTS[service["provider"]].kinds)
     kind = place.get("kind") or kinds[0]
+    if kind in PLAIN:
+        raise _refuse(
+            f"The service {service['name']} names a {kind}: such connections are not requests, and no weight is moved",
+            "route_protocol",
+            "Route the service by http or grpc, or let it change with stable",
+        )
     if kind not in kinds:
         raise _refuse(
             f"The service {service['name']} names an object of kind {kind} with the provider {service['provider']}",
@@ -90,6 +100,7 @@ def wish(params: Mapping[str, Any], now: float) -> Wish:
         release,
         Cut(release, moment(now), cut["reason"]) if cut else None,
         bool(params["lift_cut"]),
+        frozenset(params["tolerate"]),
     )
 
 

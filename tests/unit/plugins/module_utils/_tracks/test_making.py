@@ -182,8 +182,8 @@ def test_policies_go_with_the_last_canary() -> None:
 def test_a_minimum_is_raised_once_and_given_back() -> None:
     _steps, after = made()
     assert [(pin.name, pin.before, pin.during) for pin in pinning.pins(after, [API])] == [("api", 2, 3)]
-    patches, left = pinning.released(after, [API], {})
-    assert left == [] and [op for op in patches[0][1] if op["op"] != "test"] == [
+    ((scaler, before),), lost = pinning.released(after, [API], {})
+    assert lost == [] and [op for op in pinning.give_back(scaler, before) if op["op"] != "test"] == [
         {"op": "add", "path": "/spec/minReplicas", "value": 2},
         {"op": "remove", "path": "/metadata/annotations/ga.rollout~1min-replicas"},
     ]
@@ -193,9 +193,9 @@ def test_a_minimum_that_somebody_changed_stays() -> None:
     _steps, after = made()
     scaler = next(item for item in after.all("autoscalers") if name_of(item) == "api")
     scaler["spec"]["minReplicas"] = 4  # type: ignore[index]
-    patches, left = pinning.released(after, [API], {"api": 2, "gone": 1})
-    assert [op["op"] for op in patches[0][1] if op["op"] != "test"] == ["remove"]
-    assert len(left) == 2 and "gone is not there" in left[0] and "changed to 4 meanwhile" in left[1]
+    found, lost = pinning.released(after, [API], {"api": 2, "gone": 1})
+    assert [op["op"] for op in pinning.give_back(*found[0]) if op["op"] != "test"] == ["remove"]
+    assert pinning.changed_since(found[0][0]) and len(lost) == 1 and "gone is not there" in lost[0]
 
 
 def test_who_gives_the_canary_its_requests() -> None:

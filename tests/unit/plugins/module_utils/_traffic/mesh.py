@@ -51,6 +51,7 @@ def virtual_service(
         "metadata": metadata,
         "spec": {
             "hosts": [f"{name}.example.net"],
+            "gateways": ["istio-system/tars"],
             "http": [dict(item) for item in routes or (header, primary)],
             **spec,
         },

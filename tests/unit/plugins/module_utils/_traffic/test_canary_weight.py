@@ -42,8 +42,8 @@ class Run:
         place = {"namespace": "tars-us-west-2", "name": None, "kind": None}
         services = [{"name": name, "provider": "istio", "object": place, "route": "primary"} for name in self.names]
         params = {
-            "services": services, "weight": 25, "cut": None, "release": "2.1.0", "lift_cut": False, "fence": 3,
-            "observe": None, "gateways": GATEWAYS, "timeout": 10.0, "region": "us-west-2",
+            "services": services, "weight": 25, "cut": None, "release": "2.1.0", "lift_cut": False, "tolerate": [],
+            "fence": 3, "observe": None, "gateways": GATEWAYS, "timeout": 10.0, "region": "us-west-2",
             "ledger": str(self.folder / "ledger"), **options,
         }  # fmt: skip
         progress = self.folder / "progress"
@@ -283,8 +283,8 @@ def test_told_to_stop_nothing_is_written(run: Run) -> None:
     place = {"namespace": "tars-us-west-2", "name": None, "kind": None}
     params = {
         "services": [{"name": "api", "provider": "istio", "object": place, "route": "primary"}], "weight": 25,
-        "cut": None, "release": None, "lift_cut": False, "fence": None, "observe": None, "gateways": GATEWAYS,
-        "timeout": 10.0, "region": "", "ledger": None,
+        "cut": None, "release": None, "lift_cut": False, "tolerate": [], "fence": None, "observe": None,
+        "gateways": GATEWAYS, "timeout": 10.0, "region": "", "ledger": None,
     }  # fmt: skip
     with pytest.raises(RolloutError, match="Stopped while about to write the weights: got SIGTERM"):
         _canary_weight.run(Call(params, False, print, run.clock, stop, Progress(), Scrubber()), run.api)

@@ -51,3 +51,14 @@ def test_refused(route: str, refs: list[dict[str, str]], reason: str) -> None:
     with pytest.raises(TrafficError) as caught:
         GatewayApi().read(document, rule(target(route=route)))
     assert caught.value.reason == reason
+
+
+def test_what_keeps_a_weight_from_meaning_what_it_says() -> None:
+    document = http_route()
+    assert GatewayApi().doubts(document, rule(target())) == []
+    condition = {"type": "ResolvedRefs", "status": "False", "message": "backend(api-canary) not found"}
+    document["status"] = {"parents": [{"parentRef": {"name": "gw"}, "conditions": [condition]}]}
+    document["spec"]["rules"][0]["sessionPersistence"] = {"type": "Cookie"}
+    found = GatewayApi().doubts(document, rule(target()))
+    assert "gw does not use HTTPRoute tars-us-west-2/api as it is: backend(api-canary) not found" in found[0]
+    assert "keeps users where they are" in found[1]

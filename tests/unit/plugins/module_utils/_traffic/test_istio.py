@@ -108,3 +108,16 @@ def test_only_tcp_or_tls(kind: str) -> None:
 def test_tcp_beside_http_counts_when_it_goes_to_the_same_host(kind: str) -> None:
     assert refused(virtual_service(**{kind: [{"route": [destination("api")]}]})).reason == "route_protocol"
     assert Istio().read(virtual_service(**{kind: [{"route": [destination("redis")]}]}), target()).share == 10
+
+
+def test_what_keeps_a_weight_from_meaning_what_it_says() -> None:
+    def doubts(*routes: Any, **spec: Any) -> list[str]:
+        return Istio().doubts(virtual_service(*routes, **spec), target())
+
+    everything = {"name": "legacy", "route": [destination("old")]}
+    primary = {"name": "primary", "route": [destination("api", 90), destination("api-canary", 10)]}
+    usual = {"gateways": ["istio-system/tars"]}
+    assert doubts(**usual) == [] and doubts(primary, everything, **usual) == []
+    assert "takes every request before primary can" in doubts(everything, primary, **usual)[0]
+    for gateways in ([], ["mesh"]):
+        assert "names no gateway" in doubts(gateways=gateways)[0]

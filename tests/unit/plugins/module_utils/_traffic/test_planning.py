@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.tars.rollout.plugins.module_utils._traffic import marks, planning
+from ansible_collections.tars.rollout.plugins.module_utils._traffic import marks, planning, writers
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Cut, TrafficError, Wish
 from mesh import apply, destination, seen, virtual_service
 
@@ -137,6 +137,33 @@ def test_a_second_writer_is_named() -> None:
     assert plan(Wish(0, cut=CUT), document=document).ops
 
 
+FLAGGER = {"ownerReferences": [{"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "api"}]}
+ROLLOUT = {"ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "api"}]}
+BY_NAME = [{"manager": "rollouts-controller", "time": "2026-01-31T12:00:00Z", "fieldsV1": {"f:spec": {"f:http": {}}}}]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "owner", "words"),
+    [
+        (FLAGGER, "flagger", "belongs to Flagger's Canary api"),
+        (ROLLOUT, "argo_rollouts", "belongs to the Rollout api of Argo Rollouts"),
+        ({"managedFields": BY_NAME}, "argo_rollouts", "was last written by rollouts-controller"),
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "tars:x/y:z/api"}}, "argo_cd", "is under Argo CD (tars)"),
+        ({"labels": {"argocd.argoproj.io/instance": "tars"}}, "argo_cd", "is under Argo CD (tars)"),
+    ],
+)
+def test_an_owner_that_sets_it_back_is_named_before_the_first_write(
+    metadata: dict[str, Any], owner: str, words: str
+) -> None:
+    document = virtual_service()
+    document["metadata"] |= metadata
+    error = refused(Wish(25, fence=8), document=document)
+    assert error.reason == "second_writer" and error.details["owner"] == owner and words in error.msg and error.hint
+    # Where somebody says that it leaves the weights alone it may be there, and a cut asks nobody.
+    assert plan(Wish(25, fence=8, tolerated=frozenset({owner})), document=document).ops
+    assert plan(Wish(0, cut=CUT), document=document).ops
+
+
 def test_who_writes_the_same_values_is_no_second_writer() -> None:
-    ours = {"manager": planning.MANAGER, "time": "2026-01-31T11:00:00Z", "fieldsV1": {"f:spec": {"f:http": {}}}}
+    ours = {"manager": writers.MANAGER, "time": "2026-01-31T11:00:00Z", "fieldsV1": {"f:spec": {"f:http": {}}}}
     assert plan(Wish(25, fence=7), document=managed("helm", "2026-01-31T12:00:00Z", {marks.FENCE: "7"}, ours)).ops

@@ -18,7 +18,15 @@ def service(name: str = "api", **changes: Any) -> dict[str, Any]:
 
 
 def params(**changes: Any) -> dict[str, Any]:
-    given = {"weight": 10, "cut": None, "fence": None, "release": None, "lift_cut": False, "observe": None}
+    given = {
+        "weight": 10,
+        "cut": None,
+        "fence": None,
+        "release": None,
+        "lift_cut": False,
+        "tolerate": [],
+        "observe": None,
+    }
     return {"services": [service()], **given, **changes}
 
 
@@ -104,7 +112,14 @@ def test_a_cut() -> None:
 
 
 def test_a_kind_that_the_provider_does_not_know() -> None:
-    place = {"namespace": "tars", "name": None, "kind": "TCPRoute"}
+    place = {"namespace": "tars", "name": None, "kind": "Gateway"}
     error = refused(services=[service(provider="gateway_api", object=place)])
     assert error.reason == "kind_unknown"
     assert "HTTPRoute and GRPCRoute" in error.hint
+
+
+@pytest.mark.parametrize("kind", ["TCPRoute", "TLSRoute", "UDPRoute"])
+def test_connections_are_refused_by_name(kind: str) -> None:
+    place = {"namespace": "tars", "name": None, "kind": kind}
+    error = refused(services=[service(provider="gateway_api", object=place)])
+    assert error.reason == "route_protocol" and f"names a {kind}" in error.msg

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How exactly and how fast traffic moves in the lab: a table, and build/bench/traffic.json.
+
+BENCH_SHORT=1: one short release and few cuts (about three minutes). BENCH_MESH=1: also with the mesh's control plane
+restarted and away, which everybody in the lab feels. Works in namespaces of its own and takes them away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import traffic_runs as runs
+from traffic_place import place
+
+LIMITS = {
+    "good.failed_requests": 0,
+    "good.websockets_abnormal": 0,
+    "bad.decision_to_last_canary_request_s.median": 0.5,
+    "bad.decision_to_last_canary_request_s.max": 1.5,
+    "bad.decision_to_last_patch_s.max": 0.15,
+    "by_hand.start_to_last_canary_request_s.max": 5.0,
+    "ten_services.wall_s.median": 1.5,
+    "ten_services.cpu_s.median": 1.5,
+    "without_istiod.restarted.failed_requests": 0,
+    "without_istiod.away.failed_requests": 0,
+}
+"""What each figure may be at most, from what users were promised."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("build/bench/traffic.json"))
+    out = parser.parse_args().out
+    if "LAB_GATEWAY_URL" not in os.environ:
+        print(
+            'bench-traffic: the lab is not up; run `make lab-up`, then `eval "$(tests/lab/lab env)"`', file=sys.stderr
+        )
+        return 2
+    short, mesh = bool(os.environ.get("BENCH_SHORT")), bool(os.environ.get("BENCH_MESH"))
+    begun = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"  [{time.monotonic() - begun:6.1f}] {text}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="bench-traffic-") as folder:
+        found = measure(Path(folder), say, short=short, mesh=mesh)
+    found["elapsed_s"] = round(time.monotonic() - begun, 1)
+    found["short"] = short
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(found, indent=2) + "\n")
+    rows = table(found)
+    print("\n".join(rows), f"written to {out}", sep="\n")
+    return 1 if any(row.endswith("MISSED") for row in rows) else 0
+
+
+def measure(folder: Path, say: runs.Say, *, short: bool, mesh: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"load_average": os.getloadavg()}
+    name = f"bench-{os.getpid()}"
+    apps = ("one", "two", "three")
+    with place(name, apps, {app: app for app in apps}, folder) as here:
+        say(f"{len(apps)} services in {name}")
+        done = []
+        for number in range(1 if short else 3):
+            if number == 1:
+                here.retries = 0
+                here.use_retries(0)
+            new = str(number + 2)
+            done.append(runs.good(here, str(number + 1), new, 4 if short else 30, 50 if short else 150, say))
+        found["good"] = runs.together(done)
+    with place(f"{name}-bad", ("one",), {f"s{number}": "one" for number in range(10)}, folder, retries=0) as here:
+        say(f"10 routes over one service in {name}-bad")
+        cut = [
+            item
+            for fault in list(runs.FAULTS)[: 2 if short else None]
+            for item in runs.cuts(here, fault, 2 if short else 5, 100, say)
+        ]
+        found["bad"] = {
+            "cuts": len(cut),
+            "routes": 10,
+            "decision_to_last_canary_request_s": runs.spread(cut, "last_canary_after"),
+            "decision_to_last_patch_s": runs.spread(cut, "patched"),
+            "by_fault": {fault: runs.spread(part, "last_canary_after") for fault in runs.FAULTS
+                         if (part := [item for item in cut if item["fault"] == fault])},
+        }  # fmt: skip
+        found["ten_services"] = runs.ten_services(here, 3 if short else 10)
+        say("ten services in one call, each time a process of its own")
+        hand = runs.by_hand(here, 1 if short else 3, 100)
+        found["by_hand"] = {"start_to_last_canary_request_s": hand}
+        if mesh:
+            found["without_istiod"] = {
+                "restarted": runs.without_control_plane(here, 0, 50, say),
+                "away": runs.without_control_plane(here, 15, 50, say),
+            }
+    return found
+
+
+def table(found: Mapping[str, Any]) -> list[str]:
+    """One row per figure that has a limit, then the ones without."""
+    rows = [f"{'figure':<52} {'measured':>12} {'limit':>8}"]
+    for path, limit in LIMITS.items():
+        value = _at(found, path.split("."))
+        if value is None:
+            rows.append(f"{path:<52} {'not run':>12} {limit:>8g}")
+            continue
+        rows.append(f"{path:<52} {value:>12g} {limit:>8g}  {'held' if value <= limit else 'MISSED'}")
+    for path in ("good.requests", "good.websockets_moved", "bad.cuts", "ten_services.reads", "ten_services.patches"):
+        rows.append(f"{path:<52} {_at(found, path.split('.'))!s:>12}")
+    return rows
+
+
+def _at(found: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
