@@ -149,7 +149,7 @@ class PostgresServer(Server):
         if self._primary is None:
             cluster.initdb(self.programs, folder, data, SUPERUSER, self.password, self._account)
             return
-        source = f"host={self.host} port={self._primary.port} user={SUPERUSER} application_name={self.name}"
+        source = f"host={self._primary.host} port={self._primary.port} user={SUPERUSER} application_name={self.name}"
         cluster.basebackup(self.programs, folder, data, source, self.password, self.name, self._account)
 
     def _command(self) -> list[str | Path]:
