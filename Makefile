@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule budget lab-up lab-down lab-status bench-gate bench-gate-live build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule budget lab-up lab-down lab-status bench-gate bench-gate-live bench-pg build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench-gate: venv ## how fast and how wrongly slo_gate decides, simulated: build/
 
 bench-gate-live: venv ## the same against a real Prometheus, by the wall clock (about 3 minutes)
 	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_gate_live.py
+
+bench-pg: venv ## what an index costs over psql, beside postgresql_idx, and what updates feel: build/bench/pg.json
+	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_pg.py
 
 build: venv ## the collection's tarball, in build/
 	@mkdir -p build && .venv/bin/ansible-galaxy collection build --force --output-path build

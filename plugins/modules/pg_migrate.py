@@ -10,7 +10,8 @@ short_description: Apply or undo the SQL migrations of a release
 description:
   - Reads a folder of C(NAME.sql) files, each with its way back in C(NAME.rollback.sql), and applies what is pending, in
     the order of the names. What is applied stands in the tables of yoyo-migrations, whose own command reads the same.
-  - A file is one transaction with its record, unless its first lines say transactional false as yoyo reads it. Its locks are tried for a short while and again, so that nobody queues long behind them.
+  - A file is one transaction with its record, unless its first lines say transactional false as yoyo reads it.
+    Its locks are tried for a short while and again, so that nobody queues long behind them.
   - Index statements are taken out of the files and returned in C(indexes), as the options of
     M(tars.rollout.pg_index_concurrently); no migration runner repairs an INVALID index.
   - Files that are pending are read by squawk before anything runs.
@@ -124,7 +125,8 @@ replicas:
 reason:
   description:
     - Stable code of a refusal. Ours are V(cannot_lift), V(lint), V(locked), V(no_migrations), V(no_way_back),
-      V(not_expand), V(not_sql), V(not_supported), V(replica_behind), V(squawk_failed), V(squawk_missing), V(version_differs).
+      V(not_expand), V(not_sql), V(not_supported), V(replica_behind), V(squawk_failed),
+      V(squawk_missing), V(version_differs).
     - A fault of the server has the name of its condition, such as V(lock_not_available).
   returned: failure
   type: str

@@ -34,8 +34,8 @@ CALL_KEYS = {
 HARNESS_KEYS = {"_check", "_deadline", "_parallel", "_via"}
 FAULT_KEYS = {"after_s", "session", "sql", "when_phase", "admin_sql", "admin_sql_background", "signal"}
 FAULT_KEYS |= {"before_call_background", "wait_phase"}
-# Seconds: a call that says nothing of a deadline, Ansible's own start, and a phase that a fault waits for.
-DEADLINE, START_UP, PHASE = 120.0, 30.0, 60.0
+# Seconds: a call without a deadline of its own, Ansible's start and end on a busy machine, a phase a fault waits for.
+DEADLINE, START_UP, PHASE = 120.0, 180.0, 120.0
 
 
 _IDLE = """SELECT %s WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity
@@ -169,7 +169,9 @@ class Play:
     def _session(self, name: str, server: str | None = None, database: str = DATABASE) -> psycopg.Connection[Any]:
         if name not in self.sessions:
             target = self.servers.standby if server == "standby" else self.servers.primary
-            self.sessions[name] = target.connect(dbname=database, application_name=f"case session {name}")
+            self.sessions[name] = target.connect(
+                dbname=database, application_name=f"case session {name}", connect_timeout=60
+            )
         return self.sessions[name]
 
     def _rows(self, what: str) -> list[str]:

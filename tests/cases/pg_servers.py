@@ -104,7 +104,7 @@ class Servers:
 
     def admin(self) -> psycopg.Connection[Any]:
         """The superuser's own connection to the database of the cases."""
-        return self.primary.connect(dbname=DATABASE, application_name="cases")
+        return self.primary.connect(dbname=DATABASE, application_name="cases", connect_timeout=60)
 
     def clean(self) -> None:
         """An empty database, and no trace of the case before: roles keep no settings, replay goes on."""

@@ -16,9 +16,9 @@ _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*)
     |(?P<comment>/\*)
     |(?P<dollar>\$(?:[A-Za-z_]\w*)?\$)
-    |(?P<escape>[eE]'(?:[^'\\]|\\.|'')*')
-    |(?P<string>'(?:[^']|'')*')
-    |(?P<quoted>"(?:[^"]|"")*")
+    |(?P<escape>[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z))
+    |(?P<string>'(?:[^']|'')*(?:'|\Z))
+    |(?P<quoted>"(?:[^"]|"")*(?:"|\Z))
     |(?P<word>[^\W\d][\w$]*)
     |(?P<other>.)""",
     re.VERBOSE | re.DOTALL,

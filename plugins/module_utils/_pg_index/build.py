@@ -51,6 +51,9 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
             made = _adopt(work, plan(work, made.wanted, made.table), result)
             result.update(drift=made.drift, warnings=made.warnings)
             _do(work, made, result)
+            if result["leftover"] == "renamed_aside":
+                _seen, indexes = find(work, made.wanted, made.table)
+                made.sweep += [one for one in indexes if leftovers.is_of(one, made.wanted.name, (leftovers.ASIDE,))]
             _sweep(work, made, result)
         finally:
             work.unlock()
@@ -168,7 +171,9 @@ def _sweep(work: Work, made: Plan, result: dict[str, Any]) -> None:
             continue
         what = f"Dropping the leftover {index.text}"
         try:
-            work.wait_for_blockers([index.table_oid], made.text, what, result, drop=True)
+            # What was only put aside can wait for the next run; one that was replaced still costs every write.
+            now = result["changed"] and not leftovers.is_of(index, made.wanted.name, (OLD,))
+            work.wait_for_blockers([index.table_oid], made.text, what, result, drop=True, now=now)
             leftovers.drop(work.worker, index)
         except IndexFault as fault:
             if not result["changed"]:

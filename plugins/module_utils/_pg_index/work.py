@@ -138,14 +138,21 @@ class Work:
     # Guards
 
     def wait_for_blockers(
-        self, tables: Sequence[int], index: str, what: str, result: dict[str, Any], *, drop: bool = False
+        self,
+        tables: Sequence[int],
+        index: str,
+        what: str,
+        result: dict[str, Any],
+        *,
+        drop: bool = False,
+        now: bool = False,
     ) -> None:
         """Wait until nobody is in the way; raises ``blocked``. Fills waited_s and blockers of the result."""
 
         def find() -> list[Blocker]:
             return blockers.lasting(self.monitor, tables, [self.worker.pid], self.call.clock, drop=drop)
 
-        self.wait_for(find, index, what, result)
+        self.wait_for(find, index, what, result, now=now)
 
     def wait_for(
         self, find: Callable[[], list[Blocker]], index: str, what: str, result: dict[str, Any], *, now: bool = False
