@@ -47,7 +47,7 @@ class Given:
     def lsn(self) -> str:
         return str(self.value("SELECT pg_current_wal_lsn()"))
 
-    def wait_replayed(self, lsn: str, seconds: float = 15.0) -> None:
+    def wait_replayed(self, lsn: str, seconds: float = 120.0) -> None:
         limit = time.monotonic() + seconds
         while not self.value("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", lsn):
             assert time.monotonic() < limit, f"the given standby had not replayed up to {lsn} after {seconds:g} s"

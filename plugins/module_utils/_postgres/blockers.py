@@ -43,6 +43,11 @@ class Blocker:
         return (self.kind, self.pid, self.gid, self.began)
 
     @property
+    def old(self) -> bool:
+        """Whether it is more than a short transaction, or its age is hidden from this login."""
+        return self.age_s >= YOUNG or not self.state or self.kind == "prepared"
+
+    @property
     def text(self) -> str:
         """For sentences and live lines: which one to talk to."""
         if self.kind == "prepared":
@@ -53,7 +58,8 @@ class Blocker:
 
 
 # The strongest lock of a session on the tables; readers' locks matter to a drop only. Without pg_monitor the age of
-# another role's transaction is hidden: then only a second look tells that it lasts.
+# another role's transaction is hidden, and what kind of process it is: then only a second look tells that it lasts. An
+# autovacuum worker has no user; an ordinary one is ended by PostgreSQL itself after a second.
 _SESSIONS = """
 SELECT CASE WHEN l.strong THEN 'writer' WHEN %(drop)s AND l.mode IS NOT NULL THEN 'reader' ELSE 'snapshot' END AS kind,
   a.pid, coalesce(l.mode, '') AS mode, coalesce(a.state, '') AS state,
@@ -70,7 +76,7 @@ FROM pg_stat_activity a LEFT JOIN LATERAL (
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   ) l ON true
 WHERE a.pid <> ALL(%(own)s) AND a.datname = current_database() AND a.leader_pid IS NULL
-  AND (a.backend_type <> 'autovacuum worker' OR (l.strong AND a.query LIKE '%%(to prevent wraparound)%%'))
+  AND (a.usesysid IS NOT NULL OR (l.strong AND a.query LIKE '%%(to prevent wraparound)%%'))
   AND (coalesce(l.strong, false) OR (%(drop)s AND l.mode IS NOT NULL)
     OR (NOT %(drop)s AND a.backend_xmin IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_vacuum v WHERE v.pid = a.pid)
@@ -105,7 +111,7 @@ def look(session: Session, tables: Sequence[int], own: Sequence[int], *, drop: b
 def readers_on(server: str, session: Session, tables: Sequence[int]) -> list[Blocker]:
     """Who holds a table on a standby: replay of a drop would wait for them, and then end them."""
     found = look(session, tables, [], drop=True)
-    return [replace(one, server=server) for one in found if one.age_s >= YOUNG or not one.state]
+    return [replace(one, server=server) for one in found if one.old]
 
 
 def behind(session: Session, pid: int) -> list[dict[str, Any]]:

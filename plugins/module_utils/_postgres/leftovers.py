@@ -62,7 +62,7 @@ def remove(session: Session, index: Index) -> str:
     """
     holders = blockers.look(session, [index.table_oid], [], drop=True)
     # The short transactions of an application are gone before the lock's time is over.
-    if not any(one.age_s >= blockers.YOUNG or not one.state or one.kind == "prepared" for one in holders):
+    if not any(one.old for one in holders):
         try:
             drop(session, index)
             return "removed"

@@ -127,7 +127,7 @@ class Watched:
         except ServerFault:
             # The build itself goes on or fails by itself; its own fault tells what happened to the server.
             return
-        ended.blockers = [one for one in found if one.age_s >= blockers.YOUNG]
+        ended.blockers = [one for one in found if one.old]
         ended.behind = max(waiting, ended.behind, key=len)
         phase = seen["phase"] if seen else ""
         ended.phase = phase or ended.phase
