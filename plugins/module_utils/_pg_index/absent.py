@@ -49,6 +49,9 @@ def plan(work: Work, wanted: Wanted) -> Plan:
     if found is None:
         return Plan(wanted, None, None, [])
     seen = catalog.by_oid(work.monitor, found["oid"])
+    if seen is None and found["kind"] in ("i", "I"):
+        # Dropped by somebody between the two looks.
+        return Plan(wanted, None, None, [])
     if seen is None:
         raise IndexFault(
             f"{found['schema']}.{wanted.name} is no index but an object of relkind {found['kind']!r}",
@@ -99,6 +102,10 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     index, what = made.seen, f"Dropping index {made.seen.text}"
     work.lock(made.table, index.text)
     try:
+        # Whoever had the lock before may have dropped it.
+        made = plan(work, made.wanted)
+        if made.seen is None or made.seen.oid != index.oid:
+            return
         work.wait_for_blockers(made.tables, index.text, what, result, drop=True)
         work.wait_for(lambda: _on_standbys(work, made.tables), index.text, what, result)
         work.call.stop.check(f"about to drop index {index.text}")
@@ -124,7 +131,7 @@ def _on_standbys(work: Work, tables: list[int]) -> list[Blocker]:
                 hint="Correct verify_replicas, or leave that replica out; nothing was dropped",
             ) from None
         try:
-            found += blockers.readers_on(name, session, tables)
+            found += blockers.readers_on(name, session, tables, work.call.clock)
         finally:
             session.close()
     return found

@@ -108,10 +108,9 @@ def look(session: Session, tables: Sequence[int], own: Sequence[int], *, drop: b
     return [Blocker(**row) for query in (_SESSIONS, _PREPARED) for row in session.rows(query, arguments)]
 
 
-def readers_on(server: str, session: Session, tables: Sequence[int]) -> list[Blocker]:
+def readers_on(server: str, session: Session, tables: Sequence[int], clock: Clock) -> list[Blocker]:
     """Who holds a table on a standby: replay of a drop would wait for them, and then end them."""
-    found = look(session, tables, [], drop=True)
-    return [replace(one, server=server) for one in found if one.old]
+    return [replace(one, server=server) for one in lasting(session, tables, [], clock, drop=True)]
 
 
 def behind(session: Session, pid: int) -> list[dict[str, Any]]:
