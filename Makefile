@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos bench-govern bench-traffic build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos bench-govern bench-traffic bench-pg build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ chaos: venv ## kill the controller of rollouts at drawn moments and run the same
 
 bench-traffic: venv ## how exactly and how fast traffic moves, on the lab that is up (40 minutes; BENCH_SHORT=1: about 4)
 	@eval "$$($(LAB) env)" && PYTHONPATH=.ansible/collections:tests/bench:tests/lab:tests/integration/lab .venv/bin/python tests/bench/bench_traffic.py
+
+bench-pg: venv ## what an index costs over psql, beside postgresql_idx, and what updates feel: build/bench/pg.json
+	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_pg.py
 
 build: venv ## the collection's tarball, in build/
 	@mkdir -p build && .venv/bin/ansible-galaxy collection build --force --output-path build

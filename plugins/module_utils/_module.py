@@ -43,16 +43,16 @@ class Call:
     scrubber: Scrubber
 
 
-def run_module(module: AnsibleModule, run: Callable[[Call], Mapping[str, Any]]) -> None:
+def run_module(module: AnsibleModule, run: Callable[[Call], Mapping[str, Any]], *, grace: float = GRACE) -> None:
     """The whole of a ``main()`` after its AnsibleModule: run, then answer with the result or with the fault.
 
     ``run`` returns the result's fields, ``changed`` among them, or raises. RolloutError becomes ``fail_json`` with
     msg, reason, hint and details, anything else ``reason: bug``. Signals and the loss of the controller set
-    ``call.stop``; who has not ended GRACE seconds later is killed.
+    ``call.stop``; who has not ended ``grace`` seconds later is killed.
     """
     stop = Stop()
-    _stop_on_signals(stop)
-    _stop_when_unread(stop)
+    _stop_on_signals(stop, grace)
+    _stop_when_unread(stop, grace)
     scrubber = Scrubber(str(value) for value in module.no_log_values)
     progress = Progress(os.environ.pop(PATH_VARIABLE, ""), scrubber.text)
     call = Call(module.params, module.check_mode, module.warn, SystemClock(stop), stop, progress, scrubber)
@@ -80,7 +80,7 @@ def _failure(fault: RolloutError, scrubber: Scrubber) -> dict[str, Any]:
     return payload
 
 
-def _stop_on_signals(stop: Stop) -> None:
+def _stop_on_signals(stop: Stop, grace: float) -> None:
     """A thread of its own learns of the signals, whichever thread the kernel gives them to.
 
     A Python handler runs in the main thread only, and a signal that the kernel hands to another thread does not wake
@@ -96,7 +96,7 @@ def _stop_on_signals(stop: Stop) -> None:
         while (signum := os.read(reader, 1)[0]) not in ENDING:
             pass
         stop.set(f"got {signal.Signals(signum).name}")
-        _arm_end()
+        _arm_end(grace)
 
     # A fork that runs no new program has handlers and pipe as well; its own signals must not end this process.
     def before_fork() -> None:
@@ -122,7 +122,7 @@ def _stop_on_signals(stop: Stop) -> None:
     threading.Thread(target=watch, name="signal-watch", daemon=True).start()
 
 
-def _stop_when_unread(stop: Stop) -> None:
+def _stop_when_unread(stop: Stop, grace: float) -> None:
     """Stop when nobody can read the answer any more: the process that started this one is gone.
 
     The worker that waits for our output may die without passing a signal on (core 2.18, the OOM killer, a task's
@@ -136,7 +136,7 @@ def _stop_when_unread(stop: Stop) -> None:
 
     def lost() -> None:
         stop.set("the controller that started it is gone")
-        _arm_end()
+        _arm_end(grace)
         # What is still printed goes nowhere instead of failing with a broken pipe.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
@@ -152,6 +152,6 @@ def _stop_when_unread(stop: Stop) -> None:
     threading.Thread(target=watch, name="controller-watch", daemon=True).start()
 
 
-def _arm_end() -> None:
+def _arm_end(grace: float) -> None:
     if signal.getitimer(signal.ITIMER_REAL)[0] == 0:
-        signal.setitimer(signal.ITIMER_REAL, GRACE)
+        signal.setitimer(signal.ITIMER_REAL, grace)

@@ -20,74 +20,91 @@ attributes:
     description: Reads all that a real run reads, says what it would do, and fails where it would fail.
     support: full
   diff_mode:
-    description: Shows no differences; definitions stand in the result.
-    support: none
+    description: Shows the index as it is and the SQL that changes it.
+    support: full
 options:
   name:
     description: Name of the index. Longer than 63 bytes is refused.
     type: str
-  schema:
-    description: Schema of the table. Without it the table is looked for through C(search_path).
-    type: str
-  table:
-    description: The table, which may be partitioned. Not needed to drop.
-    type: str
-  columns:
-    description:
-      - The keys in order. Each is the name of a column, or a dictionary with C(column) or C(expr) (SQL).
-      - A dictionary may have C(order) (V(asc), V(desc)), C(nulls) (V(first), V(last)), C(opclass), C(collation).
-    type: list
-    elements: raw
-  include:
-    description: Columns that the index holds beside its keys.
-    type: list
-    elements: str
-  unique:
-    description: Whether keys must be unique.
-    type: bool
-    default: false
-  nulls_not_distinct:
-    description: Whether NULLs count as equal in a unique index. PostgreSQL 15 and newer.
-    type: bool
-    default: false
-  method:
-    description: The access method.
-    type: str
-    default: btree
-  where:
-    description: Predicate of a partial index.
-    type: str
-  storage_params:
-    description:
-      - Storage parameters. A difference in these alone is corrected in place.
-      - Parameters that are not named are left as they are.
-    type: dict
-  tablespace:
-    description: The tablespace; one that is not named is left as it is.
-    type: str
-  state:
-    description: Whether the index is there and valid, or not there.
-    type: str
-    choices: [present, absent]
-    default: present
-  on_invalid:
-    description: What to do with an INVALID index of this name that nobody builds right now.
-    type: str
-    choices: [rebuild, fail]
-    default: rebuild
-  on_drift:
-    description:
-      - What to do with a valid index of this name and another definition.
-      - With V(replace) the new one is built beside it and takes its name when it is valid.
-    type: str
-    choices: [fail, replace, ignore]
-    default: fail
-  sweep_leftovers:
-    description: Also drop INVALID indexes (C(_ccnew), C(_ccold)) that a failed C(REINDEX CONCURRENTLY) left.
-    type: bool
-    default: false
+  <<: &index
+    schema:
+      description: Schema of the table. Without it the table is looked for through C(search_path).
+      type: str
+    table:
+      description: The table, which may be partitioned. Not needed to drop.
+      type: str
+    columns:
+      description:
+        - The keys in order. Each is the name of a column, or a dictionary with C(column) or C(expr) (SQL).
+        - A dictionary may have C(order) (V(asc), V(desc)), C(nulls) (V(first), V(last)), C(opclass), C(collation).
+      type: list
+      elements: raw
+    include:
+      description: Columns that the index holds beside its keys.
+      type: list
+      elements: str
+    unique:
+      description: Whether keys must be unique.
+      type: bool
+      default: false
+    nulls_not_distinct:
+      description: Whether NULLs count as equal in a unique index. PostgreSQL 15 and newer.
+      type: bool
+      default: false
+    method:
+      description: The access method.
+      type: str
+      default: btree
+    where:
+      description: Predicate of a partial index.
+      type: str
+    storage_params:
+      description:
+        - Storage parameters. A difference in these alone is corrected in place.
+        - Parameters that are not named are left as they are.
+      type: dict
+    tablespace:
+      description: The tablespace; one that is not named is left as it is.
+      type: str
+    state:
+      description: Whether the index is there and valid, or not there.
+      type: str
+      choices: [present, absent]
+      default: present
+    on_invalid:
+      description: What to do with an INVALID index of this name that nobody builds right now.
+      type: str
+      choices: [rebuild, fail]
+      default: rebuild
+    on_drift:
+      description:
+        - What to do with a valid index of this name and another definition.
+        - With V(replace) the new one is built beside it and takes its name when it is valid.
+      type: str
+      choices: [fail, replace, ignore]
+      default: fail
+    sweep_leftovers:
+      description: Also drop INVALID indexes (C(_ccnew), C(_ccold)) that a failed C(REINDEX CONCURRENTLY) left.
+      type: bool
+      default: false
+    explain:
+      description: Prove in the end that a query uses the index, on the replicas too. Always in a read-only transaction.
+      type: dict
+      suboptions:
+        query:
+          description: The query, one C(SELECT).
+          type: str
+          required: true
+        max_ms:
+          description: Milliseconds that the query may take.
+          type: float
+        analyze:
+          description: Whether to run the query; by default when a limit of time is given.
+          type: bool
   indexes:
-    description: Several indexes, each described as the options of a single one. They are worked on one after the other.
+    description:
+      - Several indexes, each described as the options of a single one. They are worked on one after the other.
+      - Options that describe a single index cannot stand beside it.
     type: list
     elements: dict
     suboptions:
@@ -95,90 +112,7 @@ options:
         description: Name of the index. Longer than 63 bytes is refused.
         type: str
         required: true
-      schema:
-        description: Schema of the table. Without it the table is looked for through C(search_path).
-        type: str
-      table:
-        description: The table, which may be partitioned. Not needed to drop.
-        type: str
-      columns:
-        description:
-          - The keys in order. Each is the name of a column, or a dictionary with C(column) or C(expr) (SQL).
-          - A dictionary may have C(order) (V(asc), V(desc)), C(nulls) (V(first), V(last)), C(opclass), C(collation).
-        type: list
-        elements: raw
-      include:
-        description: Columns that the index holds beside its keys.
-        type: list
-        elements: str
-      unique:
-        description: Whether keys must be unique.
-        type: bool
-        default: false
-      nulls_not_distinct:
-        description: Whether NULLs count as equal in a unique index. PostgreSQL 15 and newer.
-        type: bool
-        default: false
-      method:
-        description: The access method.
-        type: str
-        default: btree
-      where:
-        description: Predicate of a partial index.
-        type: str
-      storage_params:
-        description:
-          - Storage parameters. A difference in these alone is corrected in place.
-          - Parameters that are not named are left as they are.
-        type: dict
-      tablespace:
-        description: The tablespace; one that is not named is left as it is.
-        type: str
-      state:
-        description: Whether the index is there and valid, or not there.
-        type: str
-        choices: [present, absent]
-        default: present
-      on_invalid:
-        description: What to do with an INVALID index of this name that nobody builds right now.
-        type: str
-        choices: [rebuild, fail]
-        default: rebuild
-      on_drift:
-        description:
-          - What to do with a valid index of this name and another definition.
-          - With V(replace) the new one is built beside it and takes its name when it is valid.
-        type: str
-        choices: [fail, replace, ignore]
-        default: fail
-      sweep_leftovers:
-        description: Also drop INVALID indexes (C(_ccnew), C(_ccold)) that a failed C(REINDEX CONCURRENTLY) left.
-        type: bool
-        default: false
-  login_host:
-    description: Host of the primary, or folder of its socket.
-    type: str
-  login_port:
-    description: Port of the primary.
-    type: int
-    default: 5432
-  login_user:
-    description: Role to log in as. It must own the tables.
-    type: str
-  login_password:
-    description: Its password. Without it C(PGPASSFILE) counts.
-    type: str
-  login_db:
-    description: The database.
-    type: str
-    required: true
-  ssl_mode:
-    description: How TLS is used, as libpq's C(sslmode).
-    type: str
-    choices: [disable, allow, prefer, require, verify-ca, verify-full]
-  ca_cert:
-    description: Path of the certificates to check the server's with.
-    type: path
+      <<: *index
   allow_pooler:
     description: Go on through a pooler. Only right for one that keeps a server process for the whole session.
     type: bool
@@ -204,45 +138,6 @@ options:
   max_replication_lag:
     description: Refuse when a streaming replica is further behind than these seconds.
     type: float
-  verify_replicas:
-    description: Replicas that must have replayed the build and must have valid indexes in the end.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Name for messages; host and port when not given.
-        type: str
-      host:
-        description: Host of the replica; O(login_host) when not given.
-        type: str
-      port:
-        description: Port of the replica; O(login_port) when not given.
-        type: int
-      user:
-        description: Role to log in as; O(login_user) when not given.
-        type: str
-      password:
-        description: Its password; O(login_password) when not given.
-        type: str
-  replica_timeout:
-    description: Seconds to wait for the replicas.
-    type: float
-    default: 60.0
-  explain:
-    description: Prove in the end that a query uses the indexes of the call. Always in a read-only transaction.
-    type: dict
-    suboptions:
-      query:
-        description: The query, one C(SELECT).
-        type: str
-        required: true
-      max_ms:
-        description: Milliseconds that the query may take.
-        type: float
-      analyze:
-        description: Whether to run the query; by default when O(explain.max_ms) is given.
-        type: bool
   free_space:
     description: Refuse when the build would leave too little space on the server's disk.
     type: dict
@@ -256,12 +151,7 @@ options:
           - GB that are free now, from your monitoring.
           - Without it the server is asked to run C(df), which needs a member of C(pg_execute_server_program).
         type: float
-  region:
-    description: Name of the region, for live lines.
-    type: str
-    default: ""
-requirements:
-  - psycopg (version 3)
+extends_documentation_fragment: [tars.rollout.postgresql]
 author:
   - T.A.R.S. rollout contributors (@tars-rollout)
 """
@@ -340,7 +230,7 @@ blockers:
   returned: always
   type: list
   elements: dict
-queue_behind: {description: Who waited behind a failed build., returned: always, type: list, elements: dict}
+queue_behind: {description: The longest queue seen behind our statements., returned: always, type: list, elements: dict}
 partitions: {description: Partitions covered., returned: for a partitioned table, type: int}
 partitions_built: {description: Indexes of partitions built now., returned: for a partitioned table, type: int}
 lag_s:
@@ -348,11 +238,14 @@ lag_s:
   returned: with O(max_replication_lag)
   type: float
 replicas:
-  description: One entry per replica with name, valid, lsn_reached, lag_bytes, replay_paused, seen.
+  description: One entry per replica with name, valid, lsn_reached, lag_bytes, replay_paused, seen, explain (its plans).
   returned: with O(verify_replicas)
   type: list
   elements: dict
 explain: {description: The fields uses_index and chosen and usable and ms., returned: with O(explain), type: dict}
+queries: {description: The SQL that changed something or would., returned: always, type: list, elements: str}
+wal_bytes: {description: What the server wrote to its WAL during the builds., returned: always, type: int}
+check_xmin: {description: Whether older transactions cannot use it yet., returned: success and present, type: bool}
 duplicates:
   description: Number of duplicated keys, and a sample of them with their counts.
   returned: when a unique index met duplicates
@@ -375,85 +268,23 @@ reason:
 hint: {description: What to do about it., returned: failure, type: str}
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.tars.rollout.plugins.module_utils._module import Call, run_module
+from ansible_collections.tars.rollout.plugins.module_utils._module import run_module
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.options import EXCLUSIVE, SPEC
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.run import run
 
-INDEX: dict[str, Any] = {
-    "name": {"type": "str"},
-    "schema": {"type": "str"},
-    "table": {"type": "str"},
-    "columns": {"type": "list", "elements": "raw"},
-    "include": {"type": "list", "elements": "str"},
-    "unique": {"type": "bool", "default": False},
-    "nulls_not_distinct": {"type": "bool", "default": False},
-    "method": {"type": "str", "default": "btree"},
-    "where": {"type": "str"},
-    "storage_params": {"type": "dict"},
-    "tablespace": {"type": "str"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "on_invalid": {"type": "str", "choices": ["rebuild", "fail"], "default": "rebuild"},
-    "on_drift": {"type": "str", "choices": ["fail", "replace", "ignore"], "default": "fail"},
-    "sweep_leftovers": {"type": "bool", "default": False},
-}
-
-
-def spec() -> dict[str, Any]:
-    replica = {
-        "name": {"type": "str"},
-        "host": {"type": "str"},
-        "port": {"type": "int"},
-        "user": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-    }
-    explain = {
-        "query": {"type": "str", "required": True},
-        "max_ms": {"type": "float"},
-        "analyze": {"type": "bool"},
-    }
-    space = {"min_free_after_gb": {"type": "float", "required": True}, "free_gb": {"type": "float"}}
-    entry = {**INDEX, "name": {"type": "str", "required": True}}
-    modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-    return {
-        **INDEX,
-        "indexes": {"type": "list", "elements": "dict", "options": entry},
-        "login_host": {"type": "str"},
-        "login_port": {"type": "int", "default": 5432},
-        "login_user": {"type": "str"},
-        "login_password": {"type": "str", "no_log": True},
-        "login_db": {"type": "str", "required": True},
-        "ssl_mode": {"type": "str", "choices": modes},
-        "ca_cert": {"type": "path"},
-        "allow_pooler": {"type": "bool", "default": False},
-        "wait_for_blockers": {"type": "float", "default": 60.0},
-        "timeout": {"type": "float", "default": 14400.0},
-        "retries": {"type": "int", "default": 0},
-        "maintenance_work_mem": {"type": "str"},
-        "max_parallel_maintenance_workers": {"type": "int"},
-        "max_replication_lag": {"type": "float"},
-        "verify_replicas": {"type": "list", "elements": "dict", "default": [], "options": replica},
-        "replica_timeout": {"type": "float", "default": 60.0},
-        "explain": {"type": "dict", "options": explain},
-        "free_space": {"type": "dict", "options": space},
-        "region": {"type": "str", "default": ""},
-    }
+# Seconds in which a build that was told to stop is cancelled and cleaned up.
+GRACE = 4.0
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=spec(),
+        argument_spec=SPEC,
         supports_check_mode=True,
-        mutually_exclusive=[("name", "indexes")],
+        mutually_exclusive=EXCLUSIVE,
         required_one_of=[("name", "indexes")],
     )
-
-    def of_this_module(call: Call) -> Mapping[str, Any]:
-        return run(call, INDEX)
-
-    run_module(module, of_this_module)
+    run_module(module, run, grace=GRACE)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=str(HERE / "gate_cases.json"),
         help="a file of the format gate-cases/1, or a folder of such files",
     )
+    parser.addoption("--dsn", help="a running primary for the database cases, instead of one that they start")
+    parser.addoption("--standby-dsn", help="its standby; without it one is made by pg_basebackup")
+    parser.addoption("--pgbouncer-dsn", help="a PgBouncer before it that pools transactions; without it one is started")
+    parser.addoption("--postgres", type=int, help="the major version of PostgreSQL to start")
     parser.addoption(
         "--through-prometheus",
         action="store_true",

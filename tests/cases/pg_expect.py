@@ -17,8 +17,8 @@ RETURNED = (
     "attempts replicas lag_s explain analyzed estimate_bytes"
 )
 KNOWN = MEASURED | set(RETURNED.split())
-# Lists that must be equal; of the others every expected entry must be there.
-WHOLE = {"drift", "would", "swept", "missing"}
+# Lists that must hold the same, would in the same order too; of the others every expected entry must be there.
+WHOLE = {"drift", "swept", "missing"}
 _COMPARISON = re.compile(r"(>=|<=|>|<)\s*(\d+(?:\.\d+)?)")
 
 
@@ -46,8 +46,10 @@ def _compare(key: str, value: Any, result: Mapping[str, Any]) -> Iterator[str]:
         good = isinstance(seen, Mapping) and all(name in seen for name in value)
     elif key == "leftover" and value == "removed_or_renamed_aside":
         good = seen in ("removed", "renamed_aside")
-    elif key in WHOLE:
+    elif key == "would":
         good = seen == value
+    elif key in WHOLE:
+        good = isinstance(seen, list) and sorted(seen) == sorted(value)
     else:
         good = matches(value, seen)
     if not good:

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from tars_servers import PostgresServer
 from tars_servers.debian import Recipe, tree
 from tars_servers.places import unprivileged
 from tars_servers.server import Server
 
+from .pg_given import CopiedStandby, Given
+
 DATABASE = "lab"
 RECIPE = Recipe("pgbouncer", "bookworm", ("pgbouncer",), ("usr/sbin/pgbouncer",))
 CONFIG = """\
 [databases]
-{database} = host=127.0.0.1 port={target} dbname={database} user=postgres password={password}
+{database} = host={host} port={target} dbname={database} user=postgres password={password}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -38,7 +42,7 @@ class PgBouncer(Server):
     prefix = "tars-pgb-"
     port_taken = "cannot listen"
 
-    def __init__(self, primary: PostgresServer) -> None:
+    def __init__(self, primary: Any) -> None:
         super().__init__(None, None, unprivileged())
         self._primary = primary
 
@@ -53,7 +57,8 @@ class PgBouncer(Server):
         config = self.folder / "pgbouncer.ini"
         config.touch(mode=0o600)
         password = self._primary.password
-        values = {"database": DATABASE, "target": self._primary.port, "password": password, "port": self.port}
+        values = {"database": DATABASE, "host": self._primary.host, "target": self._primary.port}
+        values |= {"password": password, "port": self.port}
         config.write_text(CONFIG.format(**values), encoding="utf-8")
         if self._account:
             os.chown(config, self._account.uid, self._account.gid)
@@ -72,27 +77,34 @@ class PgBouncer(Server):
 
 
 class Servers:
-    """All of them; those that only some cases need start with the first such case."""
+    """All of them; those that only some cases need start with the first such case.
 
-    def __init__(self) -> None:
-        self.primary = PostgresServer().__enter__()
+    ``given``: connection strings by name (primary, standby, pgbouncer) of servers that run already.
+    """
+
+    def __init__(self, given: Mapping[str, str | None], major: int | None = None) -> None:
+        self._given = {name: Given(dsn) for name, dsn in given.items() if dsn}
+        self.primary: Any = self._given.get("primary") or PostgresServer(major=major).__enter__()
 
     @cached_property
-    def standby(self) -> PostgresServer:
-        return self.primary.standby("standby")
+    def standby(self) -> Any:
+        if (given := self._given.get("standby")) is not None:
+            return given
+        return CopiedStandby(self.primary).__enter__() if "primary" in self._given else self.primary.standby("standby")
 
     @cached_property
-    def pgbouncer(self) -> PgBouncer:
-        return PgBouncer(self.primary).__enter__()
+    def pgbouncer(self) -> Any:
+        return self._given.get("pgbouncer") or PgBouncer(self.primary).__enter__()
 
     def close(self) -> None:
-        if "pgbouncer" in vars(self):
-            self.pgbouncer.close()
+        for name in ("pgbouncer", "standby"):
+            if name in vars(self):
+                getattr(self, name).close()
         self.primary.close()
 
     def admin(self) -> psycopg.Connection[Any]:
         """The superuser's own connection to the database of the cases."""
-        return self.primary.connect(dbname=DATABASE, application_name="cases")
+        return self.primary.connect(dbname=DATABASE, application_name="cases", connect_timeout=60)
 
     def clean(self) -> None:
         """An empty database, and no trace of the case before: roles keep no settings, replay goes on."""
@@ -103,7 +115,7 @@ class Servers:
             if exists:
                 with self.admin() as inside:
                     for (gid,) in inside.execute("SELECT gid FROM pg_prepared_xacts WHERE database = 'lab'").fetchall():
-                        inside.execute(f"ROLLBACK PREPARED '{gid}'".encode())
+                        inside.execute(sql.SQL("ROLLBACK PREPARED {}").format(sql.Literal(gid)))
                 connection.execute("DROP DATABASE lab WITH (FORCE)")
             query = (
                 "SELECT rolname FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole WHERE setdatabase = 0"

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The acceptance cases of pg_index_concurrently, against real servers: one case, one test.
 
-``--cases PATH``: a file of the format, or a folder with such files; without it those beside this file.
+``--cases PATH``: a file of the format, or a folder with such files; without it those beside this file. Primary, standby
+and PgBouncer are started here, or given by ``--dsn``, ``--standby-dsn`` and ``--pgbouncer-dsn``.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def _cases(config: pytest.Config) -> list[tuple[dict[str, Any], dict[str, list[s
     found = []
     for path in _files(config):
         document = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(document, dict) and "call_keys" in document:
-            found += [(case, document["fixtures"]) for case in document["cases"]]
+        if isinstance(document, dict) and all("call" in case for case in document.get("cases", [{}])):
+            found += [(case, document.get("fixtures", {})) for case in document["cases"]]
     if not found:
         raise pytest.UsageError(f"no cases of the format in {config.getoption('--cases')}")
     return found
@@ -47,8 +48,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    made = Servers()
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    option = request.config.getoption
+    given = {"primary": option("--dsn"), "standby": option("--standby-dsn"), "pgbouncer": option("--pgbouncer-dsn")}
+    made = Servers(given, option("--postgres"))
     try:
         yield made
     finally:
@@ -58,4 +61,4 @@ def servers() -> Iterator[Servers]:
 def test_case(pg_case: tuple[dict[str, Any], dict[str, list[str]]], servers: Servers) -> None:
     case, fixtures = pg_case
     problems = Play(case, fixtures, servers).play()
-    assert not problems, f"{case['title']}:\n" + "\n".join(problems)
+    assert not problems, f"{case.get('title', case['id'])}:\n" + "\n".join(problems)

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.options import replicas
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import blockers, catalog, facts, partitions
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.blockers import Blocker
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
 
 
@@ -33,6 +36,12 @@ class Plan:
     def changes(self) -> bool:
         return self.seen is not None
 
+    @property
+    def statements(self) -> list[str]:
+        """What a run would say to the server. PostgreSQL cannot drop a partitioned index concurrently."""
+        how = "" if self.seen is None or self.seen.kind == "I" else " CONCURRENTLY"
+        return [] if self.seen is None else [f"DROP INDEX{how} IF EXISTS {self.seen.sql}"]
+
 
 def plan(work: Work, wanted: Wanted) -> Plan:
     """Read and decide; refuses what is no index, belongs to another table, or to a constraint."""
@@ -40,6 +49,9 @@ def plan(work: Work, wanted: Wanted) -> Plan:
     if found is None:
         return Plan(wanted, None, None, [])
     seen = catalog.by_oid(work.monitor, found["oid"])
+    if seen is None and found["kind"] in ("i", "I"):
+        # Dropped by somebody between the two looks.
+        return Plan(wanted, None, None, [])
     if seen is None:
         raise IndexFault(
             f"{found['schema']}.{wanted.name} is no index but an object of relkind {found['kind']!r}",
@@ -56,11 +68,13 @@ def plan(work: Work, wanted: Wanted) -> Plan:
             hint="Correct the name of the table, or leave it out",
             fields={"owner": seen.table, "relkind": found["kind"]},
         )
-    if seen.constraint or seen.parent:
-        owner = f"constraint {seen.constraint} of table {seen.table}" if seen.constraint else f"index {seen.parent}"
+    if seen.constraint or seen.parent or seen.identity:
+        owner = f"constraint {seen.constraint}" if seen.constraint else f"index {seen.parent}"
+        if not (seen.constraint or seen.parent):
+            owner = f"the replica identity of table {seen.table}"
         raise IndexFault(
             f"Index {seen.text} cannot be dropped: {owner} needs it",
-            reason="constraint_index" if seen.constraint else "partition_index",
+            reason="partition_index" if seen.parent and not seen.constraint else "constraint_index",
             sqlstate="2BP01",
             hint="Drop its owner instead",
             fields={"constraint": seen.constraint},
@@ -75,12 +89,10 @@ def plan(work: Work, wanted: Wanted) -> Plan:
 
 def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Check mode: whether it would go, and who is in the way now."""
-    result.update(changed=made.changes, would=["drop"] if made.changes else [])
+    result.update(changed=made.changes, would=["drop"] if made.changes else [], queries=made.statements)
     if made.changes:
-        own = [work.monitor.pid]
-        result["blockers"] = blockers.shown(
-            blockers.lasting(work.monitor, made.tables, own, work.call.clock, drop=True)
-        )
+        found = blockers.lasting(work.monitor, made.tables, [], work.call.clock, drop=True)
+        result["blockers"] = blockers.shown([*found, *_on_standbys(work, made.tables)])
 
 
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
@@ -90,10 +102,15 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     index, what = made.seen, f"Dropping index {made.seen.text}"
     work.lock(made.table, index.text)
     try:
-        result["waited_s"] = work.wait_for_blockers(made.tables, index.text, what, drop=True)
+        # Whoever had the lock before may have dropped it.
+        made = plan(work, made.wanted)
+        if made.seen is None or made.seen.oid != index.oid:
+            return
+        work.wait_for_blockers(made.tables, index.text, what, result, drop=True)
+        work.wait_for(lambda: _on_standbys(work, made.tables), index.text, what, result)
         work.call.stop.check(f"about to drop index {index.text}")
         if index.kind == "I":
-            work.quick([f"DROP INDEX IF EXISTS {index.sql}"], what)
+            work.quick(made.statements, what, made.tables, result)
         else:
             _concurrently(work, made, index, what, result)
     finally:
@@ -101,8 +118,27 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     result.update(changed=True, table=index.table, definition=index.definition)
 
 
+def _on_standbys(work: Work, tables: list[int]) -> list[Blocker]:
+    """Readers on the replicas of the call: replay of the drop would stop behind them, and end them after a while."""
+    found: list[Blocker] = []
+    for name, address in replicas(work.params).items():
+        try:
+            session = Session(address)
+        except ServerFault as fault:
+            raise IndexFault(
+                f"Whether replica {name} reads the table could not be seen: {fault.msg}",
+                reason="replica_behind",
+                hint="Correct verify_replicas, or leave that replica out; nothing was dropped",
+            ) from None
+        try:
+            found += blockers.readers_on(name, session, tables, work.call.clock)
+        finally:
+            session.close()
+    return found
+
+
 def _concurrently(work: Work, made: Plan, index: Index, what: str, result: dict[str, Any]) -> None:
-    ended = work.long(f"DROP INDEX CONCURRENTLY IF EXISTS {index.sql}", what, index.text, made.tables, drop=True)
+    ended = work.long(made.statements[0], what, index.text, made.tables, result, drop=True)
     if ended.fault is None and not ended.why:
         return
     left = catalog.by_oid(work.monitor, index.oid)

@@ -7,79 +7,122 @@
 """An index of a partitioned table: PostgreSQL cannot build it concurrently, but partition by partition it can be done.
 
 ON ONLY the parent first, then each partition concurrently, then ATTACH. Every step looks first, so a run that was cut
-short is finished by the next one.
+short is finished by the next one. Here: what is to do, and the order; ``parts`` builds the index of one partition.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index import present
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import build, parts, present
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import catalog, facts, leftovers, partitions
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
+    blockers,
+    catalog,
+    facts,
+    leftovers,
+    partitions,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.definition import differences, probe
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import NAME_BYTES, Wanted, qualified
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import FRESH, OLD, with_suffix
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted, qualified, quote, storage
 
 
 def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
-    """Read and decide. ``action``: none, create, rebuild (finish what is half done)."""
+    """Read and decide. ``action``: none, create, rebuild (finish what is half done), alter_set, replace."""
     facts.check_rights(work.monitor, table, wanted.tablespace)
     wish = probe(work.monitor, wanted, table)
-    if foreign := [one for one in _below(work, table) if one.kind not in ("r", "p")]:
+    if foreign := [one for one in parts.below(work, table) if one.kind not in ("r", "p")]:
         raise IndexFault(
             f"Partition {foreign[0].text} of table {table.text} is a foreign table, which cannot have indexes",
             reason="not_supported",
             sqlstate="42809",
             hint="Detach it first",
         )
-    seen, _indexes = present.find(work, wanted, table)
+    seen, indexes = present.find(work, wanted, table)
     made = Plan(wanted, table, wish, seen, "none")
+    left = [one for one in indexes if leftovers.is_of(one, wanted.name, (FRESH, OLD)) and not one.constraint]
     if seen is None:
-        made.action = "create"
+        made.action, made.sweep = "create", left
         return made
-    made.drift = differences(seen, wish, wanted)
-    if made.drift and wanted.on_drift != "ignore":
-        raise IndexFault(
-            f"Index {seen.text} is there and is another one: {', '.join(made.drift)} differ. It is: {seen.definition}",
-            reason="drift" if wanted.on_drift == "fail" else "not_supported",
-            hint="Correct the options; on_drift=replace is not there yet for partitioned tables, so give it a new name",
-            fields={"drift": made.drift, "definition": seen.definition},
-        )
-    if not seen.valid:
+    # Storage parameters stand at the indexes of the partitions.
+    made.drift = [name for name in differences(seen, wish, wanted) if name != "storage"]
+    if not made.drift and wanted.storage and (odd := _other_storage(work, made)):
+        made.drift = ["storage"]
+        made.parts = odd
+    made.action = _action(made, seen)
+    # The half-built successor is what a replacement goes on with.
+    made.sweep = [one for one in left if made.action != "replace" or leftovers.is_of(one, wanted.name, (OLD,))]
+    return made
+
+
+def _action(made: Plan, seen: Index) -> str:
+    wanted = made.wanted
+    if not seen.valid and not set(made.drift) - {"storage"}:
         if wanted.on_invalid == "fail":
             raise IndexFault(
-                f"Index {seen.text} of the partitioned table {table.text} is INVALID: not every partition has its part",
+                f"Index {seen.text} of the partitioned table {made.table.text} is INVALID: a partition lacks its part",
                 reason="invalid_index",
                 hint="Set on_invalid to rebuild, which builds what is missing",
                 fields={"diag": seen.diag},
             )
-        made.action = "rebuild"
-    return made
+        return "rebuild"
+    if not made.drift or wanted.on_drift == "ignore":
+        return "none"
+    if made.drift == ["storage"]:
+        return "alter_set"
+    if wanted.on_drift == "replace" and not (seen.constraint or seen.identity or seen.parent):
+        return "replace"
+    raise present.other_one(made, seen, "is there")
+
+
+def _other_storage(work: Work, made: Plan) -> list[Index]:
+    assert made.seen is not None
+    leaves = [one for one in parts.attached(work, made.seen.oid) if one.kind == "i"]
+    return [one for one in leaves if "storage" in differences(one, made.wish, made.wanted)]
 
 
 def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """Check mode."""
+    """Check mode: what would be done, who is in the way now, how big it would be."""
     result["partitions"] = partitions.leaves(work.monitor, made.table)
-    would = {"create": ["create"], "rebuild": ["finish_partitions"]}.get(made.action, [])
-    result.update(changed=made.changes, would=would, drift=made.drift)
+    would = {"create": ["create"], "rebuild": ["finish_partitions"], "none": []}.get(made.action, [made.action])
+    would += ["sweep"] if made.sweep else []
+    result.update(changed=made.changes, would=would, drift=made.drift, queries=statements(work, made))
+    if made.action in ("create", "rebuild", "replace"):
+        tables = partitions.tree(work.monitor, made.table)
+        found = blockers.lasting(work.monitor, tables, [], work.call.clock, drop=False)
+        result["blockers"] = blockers.shown(found)
+        build.check_room(work, made, result)
+
+
+def statements(work: Work, made: Plan) -> list[str]:
+    """What a run would say to the server, in order; partitions that have a fitting index already included."""
+    steps = [f"DROP INDEX {one.sql}" for one in made.sweep]
+    if made.action == "alter_set":
+        steps += [f"ALTER INDEX {one.sql} SET ({storage(made.wanted.storage)})" for one in made.parts]
+    if made.action in ("create", "rebuild", "replace"):
+        wanted = parts.named(made.wanted, made.table, with_suffix(made.wanted.name, FRESH))
+        wanted = wanted if made.action == "replace" else made.wanted
+        if made.action != "rebuild":
+            steps.append(wanted.create(qualified(wanted.name), made.table.sql, how="", only="ONLY"))
+        for leaf in [one for one in parts.below(work, made.table) if one.kind == "r"]:
+            steps.append(wanted.create(quote(parts.name_of(leaf, wanted)), leaf.sql))
+    return steps
 
 
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Make it so, under the lock of the parent."""
     result["partitions"] = partitions.leaves(work.monitor, made.table)
-    result["partitions_built"] = 0
+    result.update(partitions_built=0, drift=made.drift)
     if made.changes:
         work.lock(made.table, made.text)
         try:
             made = plan(work, made.wanted, made.table)
-            if made.seen is not None and made.action == "rebuild":
-                result["repaired"] = "invalid_rebuilt"
-            _whole(work, made, result)
+            _do(work, made, result)
         finally:
             work.unlock()
     seen, _indexes = present.find(work, made.wanted, made.table)
@@ -89,88 +132,61 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
             reason="not_valid",
             hint="Run the same command again",
         )
-    result.update(present.describe(seen))
+    result.update(build.describe(seen))
 
 
-def _below(work: Work, table: Table) -> list[Table]:
-    found: list[Table] = []
-    for child in partitions.children(work.monitor, table):
-        found += [child, *(_below(work, child) if child.kind == "p" else [])]
-    return found
+def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    tables = partitions.tree(work.monitor, made.table)
+    for left in made.sweep:
+        _drop(work, left, tables, result)
+    if made.action == "alter_set":
+        work.quick(statements(work, made), f"Changing storage parameters of {made.text}", tables, result)
+        result.update(changed=True, action="alter_set_no_rebuild")
+    if made.action in ("create", "rebuild", "replace"):
+        # All partitions at once, before any of them is touched.
+        build.check_room(work, made, result)
+        work.wait_for_blockers(tables, made.text, f"Building index {made.text}", result)
+    if made.action == "replace":
+        _replace(work, made, tables, result)
+    elif made.action in ("create", "rebuild"):
+        if made.action == "rebuild":
+            result["repaired"] = "invalid_rebuilt"
+        _whole(work, made, result)
 
 
 def _whole(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """This level: the parent's own entry, every child, then attached and valid."""
-    if made.seen is None:
-        statement = made.wanted.create(qualified(made.wanted.name), made.table.sql, how="", only="ONLY")
-        work.quick([statement], f"Creating index {made.text} on the partitioned table alone")
-        result["changed"] = True
-    parent, _indexes = present.find(work, made.wanted, made.table)
-    if parent is None or parent.valid:
-        return
-    children = partitions.children(work.monitor, made.table)
-    mine = {one.table_oid: one for one in catalog.attached(work.monitor, parent.oid)}
-    parts = []
-    for child in children:
-        work.call.stop.check(f"about to build index {made.text} on partition {child.text}")
-        parts.append(_child(work, made, child, mine.get(child.oid), result))
-    # Also for those that are attached already: only an ATTACH makes PostgreSQL look whether the parent became whole.
-    for part in parts:
-        statement = f"ALTER INDEX {parent.sql} ATTACH PARTITION {part.sql}"
-        work.quick([statement], f"Attaching index {part.text} to {parent.text}")
-        result["changed"] = True
+    """Parent, children, ATTACH; after a failure that stays one the parent's own entry goes again."""
+    try:
+        parts.level(work, made, result)
+    except ServerFault as fault:
+        parent, _indexes = present.find(work, made.wanted, made.table)
+        if made.action == "create" and parent is not None and not (fault.passing or parent.valid):
+            try:
+                work.quick([f"DROP INDEX {parent.sql}"], f"Dropping index {parent.text}", [made.table.oid], result)
+            except IndexFault as other:
+                work.call.warn(f"{parent.text} stays, INVALID and empty, until the next run: {other.msg}")
+        raise
 
 
-def _child(work: Work, made: Plan, child: Table, mine: Index | None, result: dict[str, Any]) -> Index:
-    """The valid index of one partition: the attached one, one that fits and is free, or a new one."""
-    if mine is not None and mine.valid:
-        return mine
-    if mine is not None and child.kind != "p":
-        # Attached ones cannot be dropped alone.
-        result["waited_s"] += work.wait_for_blockers([child.oid], made.text, f"Rebuilding index {mine.text}")
-        ended = work.long(f"REINDEX INDEX CONCURRENTLY {mine.sql}", f"Rebuilding {mine.text}", made.text, [child.oid])
-        if ended.fault is not None or ended.why:
-            raise ended.fault or IndexFault(
-                f"Rebuilding index {mine.text} was cancelled", reason=ended.why, hint="Run the same command again"
-            )
-        result.update(changed=True, partitions_built=result["partitions_built"] + 1)
-        return _named(work, mine.schema, mine.name)
-    free = [one for one in catalog.of_table(work.monitor, child.oid) if not one.parent and not one.constraint]
-    fits = [one for one in free if not differences(one, probe(work.monitor, made.wanted, child), made.wanted)]
-    name = mine.name if mine is not None else _name(child, made.wanted)
-    if child.kind == "p":
-        below = Wanted(**{**vars(made.wanted), "name": name, "schema": child.schema, "table": child.name})
-        _whole(work, plan(work, below, child), result)
-    elif valid := [one for one in fits if one.valid]:
-        return valid[0]
-    else:
-        for index in free:
-            if index.name == name and not index.valid and not leftovers.builder(work.monitor, index):
-                leftovers.remove(work.worker, index)
-        below = Wanted(**{**vars(made.wanted), "name": name, "schema": child.schema, "table": child.name})
-        part = Plan(below, child, made.wish, None, "create")
-        present.guard(work, part, result)
-        present.create(work, part, name, result)
-        result["partitions_built"] += 1
-    return _named(work, child.schema, name)
+def _replace(work: Work, made: Plan, tables: list[int], result: dict[str, Any]) -> None:
+    """The new one is built beside; then all names change in one transaction, and the old one goes."""
+    fresh = parts.named(made.wanted, made.table, with_suffix(made.wanted.name, FRESH))
+    _whole(work, plan(work, fresh, made.table), result)
+    assert made.seen is not None
+    new, _indexes = present.find(work, fresh, made.table)
+    assert new is not None
+    renames, old = parts.renames(work, made, new)
+    work.quick(renames, f"Putting the new index {made.text} in the place of the old one", tables, result)
+    result.update(changed=True, replaced=True, action="replace")
+    if (left := catalog.by_oid(work.monitor, made.seen.oid)) is not None:
+        try:
+            _drop(work, left, tables, result)
+        except IndexFault as fault:
+            result["warnings"] = [*result["warnings"], f"leftover {old} stays until the next run: {fault.msg}"]
 
 
-def _named(work: Work, schema: str, name: str) -> Index:
-    """By its name: a rebuilt index has another identifier than before."""
-    found = catalog.named(work.monitor, schema, name)
-    index = catalog.by_oid(work.monitor, found["oid"]) if found else None
-    if index is None or (not index.valid and index.kind != "I"):
-        raise IndexFault(
-            "The index of a partition is missing or INVALID after its build",
-            reason="not_valid",
-            hint="Run the same command again",
-        )
-    return index
-
-
-def _name(child: Table, wanted: Wanted) -> str:
-    """A name that is the same in every run and short enough."""
-    name = f"{child.name}_{wanted.name}"
-    if len(name.encode()) <= NAME_BYTES:
-        return name
-    return leftovers.with_suffix(name, f"_{hashlib.sha256(name.encode()).hexdigest()[:8]}")
+def _drop(work: Work, index: Index, tables: list[int], result: dict[str, Any]) -> None:
+    what = f"Dropping the leftover {index.text}"
+    work.wait_for_blockers(tables, index.text, what, result, drop=True)
+    work.quick([f"DROP INDEX IF EXISTS {index.sql}"], what, tables, result)
+    result.update(changed=True, swept=[*result["swept"], index.text])

@@ -4,7 +4,7 @@
 #
 # This util is PRIVATE to the collection tars.rollout: it may change at any time.
 # Do not use it from other collections or from modules and plugins of your own.
-"""One index of a plain table that must be there: what is to do, and doing it."""
+"""One index of a plain table that must be there: what is to do."""
 
 from __future__ import annotations
 
@@ -12,26 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
-    blockers,
-    catalog,
-    duplicates,
-    facts,
-    leftovers,
-    size,
-)
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import catalog, facts, leftovers
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.definition import differences, probe
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import FRESH, OLD, with_suffix
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted, qualified, storage
-from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
 
 @dataclass
 class Plan:
-    """What is to do for one index. ``action``: none, create, rebuild, alter_set, replace or adopt."""
+    """What is to do for one index. ``action``: none, create, rebuild, alter_set, replace or adopt.
+
+    ``parts``: of a partitioned index those of its partitions that the action is about.
+    """
 
     wanted: Wanted
     table: Table
@@ -41,6 +36,7 @@ class Plan:
     drift: list[str] = field(default_factory=list)
     sweep: list[Index] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    parts: list[Index] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -53,14 +49,39 @@ class Plan:
         return [*steps, *(["sweep"] if self.sweep else [])]
 
     @property
+    def statements(self) -> list[str]:
+        """What a run would say to the server, in order."""
+        name, table, seen = self.wanted.name, self.table, self.seen
+        build, drop = self.wanted.create(qualified(name), table.sql), "DROP INDEX CONCURRENTLY"
+        steps = [build] if self.action == "create" else []
+        if seen is not None and self.action == "rebuild":
+            steps = [f"{drop} {seen.sql}", build]
+        if seen is not None and self.action == "alter_set":
+            steps = [f"ALTER INDEX {seen.sql} SET ({storage(self.wanted.storage)})"]
+        if seen is not None and self.action == "replace":
+            fresh, old = (with_suffix(name, suffix) for suffix in (FRESH, f"{OLD}1"))
+            steps = [self.wanted.create(qualified(fresh), table.sql), *swap(table.schema, name, fresh, old)]
+            steps.append(f"{drop} {qualified(table.schema, old)}")
+        return [*steps, *(f"{drop} {one.sql}" for one in self.sweep)]
+
+    @property
     def changes(self) -> bool:
         return self.action not in ("none", "adopt") or bool(self.sweep)
 
 
+def swap(schema: str, name: str, fresh: str, old: str) -> list[str]:
+    """The old index gives its name to the fresh one."""
+    return [
+        f"ALTER INDEX {qualified(schema, name)} RENAME TO {qualified(old)}",
+        f"ALTER INDEX {qualified(schema, fresh)} RENAME TO {qualified(name)}",
+    ]
+
+
 def fresh_result(wanted: Wanted) -> dict[str, Any]:
     """The fields of an entry that are always there."""
-    lists: dict[str, Any] = {key: [] for key in ("drift", "swept", "blockers", "queue_behind", "would", "warnings")}
-    numbers: dict[str, Any] = {"attempts": 0, "waited_s": 0.0, "build_s": 0.0}
+    names = ("drift", "swept", "blockers", "queue_behind", "would", "warnings", "queries")
+    lists: dict[str, Any] = {key: [] for key in names}
+    numbers: dict[str, Any] = {"attempts": 0, "waited_s": 0.0, "build_s": 0.0, "wal_bytes": 0}
     texts: dict[str, Any] = {"repaired": "", "leftover": "none", "action": "", "phase_at_cancel": ""}
     return {
         "changed": False,
@@ -95,6 +116,7 @@ def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
         same = [one for one in every if one.valid and one not in sweep and not _real_drift(one, wish, wanted)]
         made.warnings = [f"duplicate_of {one.text}" for one in same]
     elif not seen.valid:
+        made.drift = differences(seen, wish, wanted)
         made.action = _of_invalid(work, made, seen)
     else:
         made.drift = differences(seen, wish, wanted)
@@ -129,6 +151,8 @@ def _real_drift(seen: Index, wish: Index, wanted: Wanted) -> set[str]:
 
 def _of_invalid(work: Work, made: Plan, seen: Index) -> str:
     if leftovers.builder(work.monitor, seen):
+        if made.wanted.on_drift == "fail" and set(made.drift) - {"storage"}:
+            raise other_one(made, seen, "is being built right now")
         return "adopt"
     if made.wanted.on_invalid == "rebuild":
         return "rebuild"
@@ -147,170 +171,22 @@ def _of_valid(made: Plan, seen: Index) -> str:
         return "alter_set"
     if made.wanted.on_drift == "replace" and not (seen.constraint or seen.identity or seen.parent):
         return "replace"
-    fields = {"drift": made.drift, "definition": seen.definition, "constraint": seen.constraint}
     if made.wanted.on_drift == "replace":
         raise IndexFault(
             f"Index {seen.text} cannot be replaced: a constraint, a replica identity or a partitioned index needs it",
             reason="constraint_index",
             sqlstate="2BP01",
             hint="Change its owner instead",
-            fields=fields,
+            fields={"drift": made.drift, "definition": seen.definition, "constraint": seen.constraint},
         )
-    raise IndexFault(
-        f"Index {seen.text} is there and is another one: {', '.join(made.drift)} differ. It is: {seen.definition}",
+    raise other_one(made, seen, "is there")
+
+
+def other_one(made: Plan, seen: Index, what: str) -> IndexFault:
+    """Drift."""
+    return IndexFault(
+        f"Index {seen.text} {what} and is another one: {', '.join(made.drift)} differ. It is: {seen.definition}",
         reason="drift",
         hint="Correct the options, or set on_drift to replace",
-        fields=fields,
+        fields={"drift": made.drift, "definition": seen.definition, "constraint": seen.constraint},
     )
-
-
-def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """Check mode: what would be done, who is in the way now, how big it would be."""
-    result.update(would=made.would, changed=made.changes, drift=made.drift, warnings=made.warnings)
-    if made.action in ("create", "rebuild", "replace"):
-        own = [work.monitor.pid]
-        now = blockers.lasting(work.monitor, [made.table.oid], own, work.call.clock, drop=False)
-        result["blockers"] = blockers.shown(now)
-        _room(work, made, result)
-
-
-def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """Make it so, under the lock of the table; fills the result."""
-    result.update(drift=made.drift, warnings=made.warnings)
-    if made.action == "none" and not made.sweep and made.seen is not None:
-        result.update(describe(made.seen))
-        return
-    if made.changes or made.action == "adopt":
-        work.lock(made.table, made.text)
-        try:
-            # Whoever had the lock before may have done it all.
-            made = _adopt(work, plan(work, made.wanted, made.table), result)
-            result.update(drift=made.drift, warnings=made.warnings)
-            _do(work, made, result)
-            _sweep(work, made, result)
-        finally:
-            work.unlock()
-    seen, _others = find(work, made.wanted, made.table)
-    if seen is None or not seen.valid:
-        raise IndexFault(f"Index {made.text} is not valid after all", reason="not_valid", hint="Run the command again")
-    result.update(describe(seen))
-
-
-def describe(seen: Index) -> dict[str, Any]:
-    """What the result says of an index that is there."""
-    states = {"valid": seen.valid, "ready": seen.ready, "oid": seen.oid}
-    return {**states, "definition": seen.definition, "size_bytes": seen.size, "table": seen.table}
-
-
-def _adopt(work: Work, made: Plan, result: dict[str, Any]) -> Plan:
-    deadline = Deadline(work.call.clock, work.params["timeout"])
-    while made.action == "adopt" and made.seen is not None:
-        result["adopted"] = True
-        work.tell(made.text, f"is being built by pid {leftovers.builder(work.monitor, made.seen)}", "WAITING")
-        while leftovers.builder(work.monitor, made.seen):
-            if deadline.over:
-                raise IndexFault(
-                    f"Somebody else's build of index {made.text} had not ended after {deadline.budget:g} s",
-                    reason="timeout",
-                    hint="See who builds it, or raise timeout; nothing was changed",
-                )
-            work.call.clock.sleep(0.2, f"waiting for somebody else's build of index {made.text}")
-        made = plan(work, made.wanted, made.table)
-    return made
-
-
-def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    seen = made.seen
-    if made.action == "alter_set" and seen is not None:
-        statement = f"ALTER INDEX {seen.sql} SET ({storage(made.wanted.storage)})"
-        work.quick([statement], f"Changing storage parameters of index {made.text}")
-        result.update(changed=True, action="alter_set_no_rebuild")
-    elif made.action in ("create", "rebuild"):
-        guard(work, made, result)
-        if seen is not None:
-            leftovers.remove(work.worker, seen)
-            result.update(changed=True, repaired="invalid_rebuilt")
-        create(work, made, made.wanted.name, result)
-    elif made.action == "replace" and seen is not None:
-        _replace(work, made, seen, result)
-
-
-def guard(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """All that may refuse a build before anything is touched."""
-    _room(work, made, result)
-    result["waited_s"] += work.wait_for_blockers([made.table.oid], made.text, f"Building index {made.text}")
-    work.call.stop.check(f"about to build index {made.text}")
-
-
-def _room(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    need = size.estimate(work.monitor, made.wanted, made.table)
-    result["estimate_bytes"] = need
-    if (space := work.params["free_space"]) is not None:
-        result.update(size.check_space(work.monitor, need, space["min_free_after_gb"], space["free_gb"]))
-
-
-def create(work: Work, made: Plan, name: str, result: dict[str, Any]) -> None:
-    """Build it under a name."""
-    statement = made.wanted.create(qualified(name), made.table.sql)
-
-    def on_fault(fault: ServerFault) -> None:
-        if fault.sqlstate == "23505":
-            fault.hint = "Remove the duplicates; some of them stand in duplicates.sample"
-            result["duplicates"] = duplicates.sample(work.monitor, made.wanted, made.table)
-
-    work.build(statement, made.table.schema, name, made.table, result, on_fault)
-    result["changed"] = True
-    if any(not key.is_column for key in made.wish.keys):
-        _analyze(work, made, result)
-
-
-def _analyze(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """Statistics of an expression come with ANALYZE only, which would kill a build that runs on the table."""
-    query = "SELECT 1 FROM pg_stat_progress_create_index WHERE relid = %(oid)s"
-    if work.monitor.value(query, {"oid": made.table.oid}):
-        result["warnings"] = [*result["warnings"], f"not analyzed: another build runs on {made.table.text}"]
-        return
-    work.worker.run(f"ANALYZE {made.table.sql}", f"Analyzing table {made.table.text}")
-    result["analyzed"] = True
-
-
-def _replace(work: Work, made: Plan, seen: Index, result: dict[str, Any]) -> None:
-    """Build beside, swap the names in one transaction, then let the old one go: a valid index is always there."""
-    guard(work, made, result)
-    fresh = with_suffix(made.wanted.name, FRESH)
-    left = next((one for one in catalog.of_table(work.monitor, made.table.oid) if one.name == fresh), None)
-    if left is not None and (not left.valid or differences(left, made.wish, made.wanted)):
-        leftovers.remove(work.worker, left)
-        left = None
-    if left is None:
-        create(work, made, fresh, result)
-    number = 1
-    while catalog.named(work.monitor, made.table.schema, with_suffix(made.wanted.name, OLD, number)):
-        number += 1
-    old = with_suffix(made.wanted.name, OLD, number)
-    schema = made.table.schema
-    swap = [
-        f"ALTER INDEX {seen.sql} RENAME TO {qualified(old)}",
-        f"ALTER INDEX {qualified(schema, fresh)} RENAME TO {qualified(made.wanted.name)}",
-    ]
-    work.quick(swap, f"Putting the new index {made.text} in the place of the old one")
-    result.update(changed=True, replaced=True, action="replace")
-    _now, indexes = find(work, made.wanted, made.table)
-    made.sweep = [*made.sweep, *(one for one in indexes if one.name == old)]
-
-
-def _sweep(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """Drop the leftovers; when somebody is in the way after a build, the next run does."""
-    for index in made.sweep:
-        if catalog.by_oid(work.monitor, index.oid) is None:
-            continue
-        what = f"Dropping the leftover {index.text}"
-        try:
-            result["waited_s"] += work.wait_for_blockers([index.table_oid], made.text, what, drop=True)
-            leftovers.drop(work.worker, index)
-        except IndexFault as fault:
-            if not result["changed"]:
-                raise
-            result["warnings"] = [*result["warnings"], f"leftover {index.text} stays until the next run: {fault.msg}"]
-        else:
-            result.update(changed=True, swept=[*result["swept"], index.text])

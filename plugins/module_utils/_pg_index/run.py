@@ -13,11 +13,21 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index import absent, options, partitioned, present
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import (
+    absent,
+    build,
+    options,
+    partitioned,
+    parts,
+    present,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import catalog, facts, plans, replicas
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import facts, lag, plans, replicas
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
+
+LOCKED = "55P03"
 
 
 class Job:
@@ -39,12 +49,25 @@ class Job:
             self.schema = table.schema
             self.result.update(table=table.text, schema=table.schema)
             maker = partitioned.plan if table.kind == "p" else present.plan
-            self.made = maker(self.work, self.wanted, table)
+            try:
+                self.made = maker(self.work, self.wanted, table)
+            except ServerFault as fault:
+                if fault.sqlstate != LOCKED:
+                    raise
+                # Somebody holds the table so that it cannot even be read.
+                self.work.wait_until_readable(table, self.wanted.text, self.result)
+                self.made = maker(self.work, self.wanted, table)
         self.result["schema"] = self.schema
 
     @property
     def changes(self) -> bool:
         return self.made is not None and self.made.changes
+
+    @property
+    def before(self) -> str:
+        """The index as it was, for a diff."""
+        seen = self.made.seen if self.made is not None else None
+        return "" if seen is None else f"{seen.definition};{'' if seen.valid else ' -- INVALID'}\n"
 
     def go(self) -> None:
         """Foresee in check mode, else do."""
@@ -52,15 +75,15 @@ class Job:
         if isinstance(self.made, absent.Plan):
             (absent.foresee if check else absent.act)(self.work, self.made, self.result)
         elif self.made is not None:
-            maker = partitioned if self.made.table.kind == "p" else present
+            maker = partitioned if self.made.table.kind == "p" else build
             (maker.foresee if check else maker.act)(self.work, self.made, self.result)
         outcome = "changed" if self.result["changed"] else "in order"
         self.work.tell(f"{self.schema}.{self.wanted.name}", f"would be {outcome}" if check else outcome)
 
 
-def run(call: Call, single: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What ``run`` of the module does. ``single``: the options that describe one index."""
-    wanted = options.all_wanted(call.params, single)
+def run(call: Call) -> Mapping[str, Any]:
+    """What ``run`` of the module does."""
+    wanted = options.all_wanted(call.params)
     work = Work(call, options.address(call.params))
     jobs = [Job(work, one) for one in wanted]
     whole: dict[str, Any] = {}
@@ -89,43 +112,60 @@ def single_form(call: Call) -> bool:
 def _all(work: Work, jobs: list[Job], whole: dict[str, Any]) -> None:
     params, session = work.params, work.monitor
     facts.check_server(session, allow_pooler=params["allow_pooler"])
-    question = options.question(params)
-    if question is not None:
-        plans.check(session, question)
+    work.free(session)
+    with session.transaction(work.settings):
+        pass  # so a value that means nothing is refused before any index is touched
+    for job in jobs:
+        if job.wanted.question is not None:
+            plans.check(session, job.wanted.question)
     for job in jobs:
         job.plan()
-    changes = any(job.changes for job in jobs)
-    if params["max_replication_lag"] is not None and changes:
-        whole["lag_s"] = replicas.check_lag(session, work.call.clock, params["max_replication_lag"])
+    if params["max_replication_lag"] is not None and any(job.changes for job in jobs):
+        whole.update(lag.check(session, work.call.clock, params["max_replication_lag"]))
+        if not whole.pop("streaming"):
+            work.call.warn("max_replication_lag was given, and no replica streams from this primary")
     for job in jobs:
         job.go()
+    whole["diff"] = [_diff(job) for job in jobs if job.result["queries"]]
     if work.call.check_mode:
         return
-    _prove(work, jobs, whole, question)
+    _prove(work, jobs, whole)
 
 
-def _prove(work: Work, jobs: list[Job], whole: dict[str, Any], question: plans.Question | None) -> None:
+def _diff(job: Job) -> dict[str, str]:
+    name = f"{job.schema}.{job.wanted.name}"
+    after = "".join(f"{statement};\n" for statement in job.result["queries"])
+    return {"before_header": name, "after_header": f"{name} (SQL)", "before": job.before, "after": after}
+
+
+def _prove(work: Work, jobs: list[Job], whole: dict[str, Any]) -> None:
     """On the replicas, and in a plan; also when nothing was changed, for it may be a later run that looks."""
-    there = [job for job in jobs if job.wanted.state == "present"]
-    if addresses := options.replicas(work.params):
-        lsn = work.monitor.value("SELECT pg_current_wal_lsn()::text")
-        names = [(job.schema, job.wanted.name) for job in there]
+    addresses = options.replicas(work.params)
+    there, gone = ([job for job in jobs if job.wanted.state == state] for state in ("present", "absent"))
+    if addresses:
+        names = [[(job.schema, job.wanted.name) for job in some if job.schema] for some in (there, gone)]
+        wish = replicas.barrier(work.monitor, *names)
         work.tell("", f"waiting for {len(addresses)} replica(s)")
-        whole["replicas"] = replicas.verify(addresses, lsn, names, work.call.clock, work.params["replica_timeout"])
-    if question is not None:
-        names_there = {name for job in there for name in _names(work, job)}
-        whole["explain"] = plans.prove(work.monitor, question, names_there)
+        whole["replicas"] = replicas.verify(addresses, wish, work.call.clock, work.params["replica_timeout"])
+    asked = [(job, job.wanted.question, _names(work, job)) for job in there if job.wanted.question is not None]
+    for job, question, own in asked:
+        job.result["explain"] = plans.prove(work.monitor, question, own)
+    if not asked:
+        return
+    for entry in whole.get("replicas", []):
+        session = Session(addresses[entry["name"]])
+        try:
+            name = entry["name"]
+            entry["explain"] = {job.wanted.name: plans.prove(session, q, own, name) for job, q, own in asked}
+        finally:
+            session.close()
 
 
 def _names(work: Work, job: Job) -> set[str]:
     """The names that a plan may show: its own and those of the partitions' indexes."""
     own = {job.wanted.name}
     if isinstance(job.made, present.Plan) and job.made.table.kind == "p" and "oid" in job.result:
-        below = [job.result["oid"]]
-        while below:
-            found = [one for oid in below for one in catalog.attached(work.monitor, oid)]
-            own |= {one.name for one in found}
-            below = [one.oid for one in found if one.kind == "I"]
+        own |= {one.name for one in parts.attached(work, job.result["oid"])}
     return own
 
 

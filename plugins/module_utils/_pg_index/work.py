@@ -19,12 +19,12 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres.blockers im
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Address, Session
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.statement import Ended, Look, Watched
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.statement import Ended, Watched
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
-# Tries of a statement that must not wait long for its lock, and the pause between them in seconds.
-TRIES, PAUSE = 15, 0.4
+# Fewest tries of a statement that must not wait long for its lock, and the pause between them in seconds.
+TRIES, PAUSE = 3, 0.4
 # Seconds in which a server that restarted must be back, and a process that was ended must be gone.
 RECONNECT, GONE = 15.0, 3.0
 _LOCK = "hashtextextended('tars.rollout.pg_index_concurrently:' || %(oid)s, 0)"
@@ -56,16 +56,24 @@ class Work:
         """One live line."""
         self.call.progress.line(Line(self.params["region"], "index", index, seen, result))
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the caller asked for, for the session that builds."""
+        names = ("maintenance_work_mem", "max_parallel_maintenance_workers")
+        return {name: str(self.params[name]) for name in names if self.params[name] is not None}
+
+    @staticmethod
+    def free(session: Session) -> None:
+        """Take the role's own limits off: they protect nobody, and a build that they end leaves an INVALID index."""
+        names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
+        names += ["transaction_timeout"] if session.version >= 170000 else []
+        # In a transaction that keeps its snapshot a look would be in the way itself.
+        session.set({**dict.fromkeys(names, "0"), "default_transaction_isolation": "read committed"})
+
     def _prepare(self, session: Session) -> None:
-        # Short time-outs of the role protect nobody here: a build that they end leaves an INVALID index.
-        settings = {"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0"}
-        settings["idle_session_timeout"] = "0"
-        if session.version >= 170000:
-            settings["transaction_timeout"] = "0"
-        for option in ("maintenance_work_mem", "max_parallel_maintenance_workers"):
-            if self.params[option] is not None:
-                settings[option] = str(self.params[option])
-        session.set(settings)
+        self.free(session)
+        if self.settings:
+            session.set(self.settings)
         try:
             # So the server ends the build when this process is killed.
             session.set({"client_connection_check_interval": "500ms"})
@@ -108,6 +116,7 @@ class Work:
                 if self.monitor.closed or not self._answers(self.monitor):
                     self.monitor.close()
                     self.monitor = Session(self.address)
+                    self.free(self.monitor)
                 if self._worker is not None and not self._answers(self._worker):
                     self._worker.close()
                     self._worker = None
@@ -128,45 +137,89 @@ class Work:
 
     # Guards
 
-    def wait_for_blockers(self, tables: Sequence[int], index: str, what: str, *, drop: bool = False) -> float:
-        """Seconds waited until nobody is in the way; raises ``blocked``."""
+    def wait_for_blockers(
+        self,
+        tables: Sequence[int],
+        index: str,
+        what: str,
+        result: dict[str, Any],
+        *,
+        drop: bool = False,
+        now: bool = False,
+    ) -> None:
+        """Wait until nobody is in the way; raises ``blocked``. Fills waited_s and blockers of the result."""
+
+        def find() -> list[Blocker]:
+            return blockers.lasting(self.monitor, tables, [self.worker.pid], self.call.clock, drop=drop)
+
+        self.wait_for(find, index, what, result, now=now)
+
+    def wait_for(
+        self, find: Callable[[], list[Blocker]], index: str, what: str, result: dict[str, Any], *, now: bool = False
+    ) -> None:
+        """The same with a look of the caller's; with ``now`` without patience."""
 
         def tell(found: list[Blocker]) -> None:
             self.tell(index, f"waits for {found[0].text}", f"{len(found)} IN THE WAY")
 
-        own = [self.worker.pid]
-        budget = self.params["wait_for_blockers"]
-        return blockers.wait(self.monitor, tables, own, self.call.clock, budget, what, tell, drop=drop)
+        budget = 0.0 if now else self.params["wait_for_blockers"]
+        waited = blockers.wait(find, self.call.clock, budget, what, tell)
+        result["waited_s"] = round(result["waited_s"] + waited.seconds, 3)
+        if waited.seen:
+            result["blockers"] = blockers.shown(waited.seen)
+
+    def wait_until_readable(self, table: Table, index: str, result: dict[str, Any]) -> None:
+        """Wait for those who lock a table against readers too; in check mode only say who they are."""
+
+        def find() -> list[Blocker]:
+            found = blockers.look(self.monitor, [table.oid], [])
+            return [one for one in found if one.mode == "AccessExclusiveLock"]
+
+        self.wait_for(find, index, f"Reading table {table.text}", result, now=self.call.check_mode)
 
     # Statements
 
-    def quick(self, statements: Sequence[str], what: str) -> None:
-        """Statements with a strong lock, in one transaction: short waits and many tries, so that nobody queues long."""
-        for left in reversed(range(TRIES)):
+    def quick(self, statements: Sequence[str], what: str, tables: Sequence[int], result: dict[str, Any]) -> None:
+        """Statements with a strong lock, in one transaction: short waits and many tries, so that nobody queues long.
+
+        Raises ``blocked`` when ``wait_for_blockers`` seconds of tries were not enough.
+        """
+        deadline, tries = Deadline(self.call.clock, self.params["wait_for_blockers"]), 0
+        while True:
+            tries += 1
             try:
                 with self.worker.transaction({"lock_timeout": leftovers.SHORT_LOCK}, end="COMMIT"):
                     for statement in statements:
                         self.worker.run(statement, what)
+                result["queries"] += statements
                 return
             except ServerFault as fault:
-                if fault.sqlstate not in ("55P03", "40P01") or not left:
+                if fault.sqlstate not in ("55P03", "40P01"):
                     raise
+                if deadline.over and tries >= TRIES:
+                    found = blockers.look(self.monitor, tables, [self.worker.pid], drop=True)
+                    raise blockers.blocked(f"{what} waited", found, deadline) from None
             self.call.clock.sleep(random.uniform(PAUSE / 2, PAUSE * 2), what)
 
-    def long(self, statement: str, what: str, index: str, tables: Sequence[int], *, drop: bool = False) -> Ended:
+    def long(
+        self,
+        statement: str,
+        what: str,
+        index: str,
+        tables: Sequence[int],
+        result: dict[str, Any],
+        *,
+        drop: bool = False,
+    ) -> Ended:
         """A statement that may take hours, watched."""
-
-        def show(look: Look) -> None:
-            percent = f" {look.percent:.0f} %" if look.percent is not None else ""
-            eta = ""
-            if look.percent and 1 <= look.percent < 100:
-                eta = f", phase ends in about {look.elapsed * (100 - look.percent) / look.percent:.0f} s"
-            queue = f", {len(look.behind)} wait behind us" if look.behind else ""
-            block = f", held up by {look.blockers[0].text}" if look.blockers else ""
-            self.tell(index, f"{look.phase or 'starts'}{percent}  {look.elapsed:.0f} s{eta}{block}{queue}")
-
-        watched = Watched(self.worker, self.monitor, self.call.clock, self.call.stop, show)
-        return watched.run(statement, what, tables, self.params["timeout"], drop=drop)
+        result["queries"].append(statement)
+        watched = Watched(
+            self.worker, self.monitor, self.call.clock, self.call.stop, lambda look: self.tell(index, look.text)
+        )
+        ended = watched.run(statement, what, tables, self.params["timeout"], drop=drop)
+        if len(ended.behind) > len(result["queue_behind"]):
+            result["queue_behind"] = ended.behind
+        return ended
 
     def build(
         self,
@@ -182,12 +235,15 @@ class Work:
         ``on_fault`` gets the server's fault before it is raised.
         """
         text = f"{schema}.{name}"
+        begin = self.monitor.value("SELECT pg_current_wal_lsn()::text")
         for left in reversed(range(self.params["retries"] + 1)):
             result["attempts"] += 1
-            ended = self.long(statement, f"Building index {text}", text, [table.oid])
+            ended = self.long(statement, f"Building index {text}", text, [table.oid], result)
             result["build_s"] = round(result["build_s"] + ended.seconds, 3)
             result["phases"] = ended.phases
             if ended.fault is None and not ended.why:
+                wal = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), %(begin)s)::bigint"
+                result["wal_bytes"] += self.monitor.value(wal, {"begin": begin})
                 return
             self._after_failure(schema, name, table, ended, result)
             fault = ended.fault
@@ -209,7 +265,6 @@ class Work:
     def _after_failure(self, schema: str, name: str, table: Table, ended: Ended, result: dict[str, Any]) -> None:
         result["phase_at_cancel"] = ended.phase if ended.why else ""
         result["blockers"] = blockers.shown(ended.blockers)
-        result["queue_behind"] = ended.behind
         if ended.why == "stop":
             # Seconds count here: the monitor is at hand, and what is left is taken away at once.
             result["leftover"] = self.clean_up(schema, name, table)

@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
@@ -34,10 +34,18 @@ class Blocker:
     user: str = ""
     query: str = ""
     gid: str = ""
+    # Which transaction of that process it is: a busy session has another one at each look and is in nobody's way.
+    began: str = ""
+    server: str = ""
 
     @property
-    def identity(self) -> tuple[str, int, str]:
-        return (self.kind, self.pid, self.gid)
+    def identity(self) -> tuple[str, int, str, str]:
+        return (self.kind, self.pid, self.gid, self.began)
+
+    @property
+    def old(self) -> bool:
+        """Whether it is more than a short transaction, or its age is hidden from this login."""
+        return self.age_s >= YOUNG or not self.state or self.kind == "prepared"
 
     @property
     def text(self) -> str:
@@ -45,14 +53,18 @@ class Blocker:
         if self.kind == "prepared":
             return f"prepared transaction {self.gid!r} of {self.user}, {self.age_s:.0f} s old"
         who = f"{self.kind} pid {self.pid} ({self.application or 'no application_name'}, {self.user})"
-        return f"{who}, {self.state}, {self.age_s:.0f} s old"
+        where = f" on {self.server}" if self.server else ""
+        return f"{who}{where}, {self.state or 'state hidden from this login'}, {self.age_s:.0f} s old"
 
 
-# The strongest lock of a session on the tables; readers' locks matter to a drop only.
+# The strongest lock of a session on the tables; readers' locks matter to a drop only. Without pg_monitor the age of
+# another role's transaction is hidden, and what kind of process it is: then only a second look tells that it lasts. An
+# autovacuum worker has no user; an ordinary one is ended by PostgreSQL itself after a second.
 _SESSIONS = """
 SELECT CASE WHEN l.strong THEN 'writer' WHEN %(drop)s AND l.mode IS NOT NULL THEN 'reader' ELSE 'snapshot' END AS kind,
   a.pid, coalesce(l.mode, '') AS mode, coalesce(a.state, '') AS state,
-  extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start))::float8 AS age_s,
+  coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start, a.backend_start)), 0)::float8
+    AS age_s, coalesce(a.xact_start::text, a.backend_xid::text, a.backend_xmin::text, '') AS began,
   coalesce(a.application_name, '') AS application, coalesce(a.usename::text, '') AS "user",
   left(coalesce(a.query, ''), 200) AS query
 FROM pg_stat_activity a LEFT JOIN LATERAL (
@@ -64,7 +76,7 @@ FROM pg_stat_activity a LEFT JOIN LATERAL (
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   ) l ON true
 WHERE a.pid <> ALL(%(own)s) AND a.datname = current_database() AND a.leader_pid IS NULL
-  AND (a.backend_type <> 'autovacuum worker' OR (l.strong AND a.query LIKE '%%(to prevent wraparound)%%'))
+  AND (a.usesysid IS NOT NULL OR (l.strong AND a.query LIKE '%%(to prevent wraparound)%%'))
   AND (coalesce(l.strong, false) OR (%(drop)s AND l.mode IS NOT NULL)
     OR (NOT %(drop)s AND a.backend_xmin IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM pg_stat_progress_vacuum v WHERE v.pid = a.pid)
@@ -96,6 +108,11 @@ def look(session: Session, tables: Sequence[int], own: Sequence[int], *, drop: b
     return [Blocker(**row) for query in (_SESSIONS, _PREPARED) for row in session.rows(query, arguments)]
 
 
+def readers_on(server: str, session: Session, tables: Sequence[int], clock: Clock) -> list[Blocker]:
+    """Who holds a table on a standby: replay of a drop would wait for them, and then end them."""
+    return [replace(one, server=server) for one in lasting(session, tables, [], clock, drop=True)]
+
+
 def behind(session: Session, pid: int) -> list[dict[str, Any]]:
     """Who waits for a process, directly or for one that does."""
     return session.rows(_BEHIND, {"pid": pid})
@@ -111,33 +128,41 @@ def lasting(session: Session, tables: Sequence[int], own: Sequence[int], clock: 
     return [one for one in look(session, tables, own, drop=drop) if one.identity in before]
 
 
+@dataclass
+class Waited:
+    """How a wait ended well: the seconds, and who was in the way before."""
+
+    seconds: float
+    seen: list[Blocker]
+
+
 def wait(
-    session: Session,
-    tables: Sequence[int],
-    own: Sequence[int],
-    clock: Clock,
-    budget: float,
-    what: str,
-    tell: Any,
-    *,
-    drop: bool = False,
-) -> float:
-    """Wait until nobody is in the way and return the seconds; raises ``blocked``. ``tell`` gets the blockers."""
+    find: Callable[[], list[Blocker]], clock: Clock, budget: float, what: str, tell: Callable[[list[Blocker]], None]
+) -> Waited:
+    """Wait until ``find`` finds nobody; raises ``blocked``. ``tell`` gets the blockers."""
     deadline = Deadline(clock, budget)
-    while found := lasting(session, tables, own, clock, drop=drop):
+    seen: list[Blocker] = []
+    while found := find():
         tell(found)
+        seen = found
         if deadline.over:
-            raise IndexFault(
-                f"{what} would still wait behind {len(found)} open transaction(s) after {budget:g} s; "
-                f"the oldest: {found[0].text}",
-                reason="blocked",
-                hint="End that transaction, or raise wait_for_blockers; nothing was changed for this index",
-                fields={"blockers": shown(found), "waited_s": round(deadline.elapsed, 3)},
-            )
+            raise blocked(f"{what} would still wait", found, deadline)
         clock.sleep(min(LOOK, deadline.remaining + 0.01), f"waiting for {found[0].text}")
-    return round(deadline.elapsed, 3)
+    return Waited(round(deadline.elapsed, 3), seen)
+
+
+def blocked(begin: str, found: Sequence[Blocker], deadline: Deadline) -> IndexFault:
+    """The refusal: who is in the way, after how long."""
+    oldest = f"; the oldest: {found[0].text}" if found else ""
+    return IndexFault(
+        f"{begin} behind {len(found)} open transaction(s) after {deadline.elapsed:.0f} s{oldest}",
+        reason="blocked",
+        hint="End that transaction, or raise wait_for_blockers",
+        fields={"blockers": shown(found), "waited_s": round(deadline.elapsed, 3)},
+    )
 
 
 def shown(found: Sequence[Blocker]) -> list[dict[str, Any]]:
     """For the result."""
-    return [{**asdict(one), "age_s": round(one.age_s, 3)} for one in found]
+    rows = [{**asdict(one), "age_s": round(one.age_s, 3)} for one in found]
+    return [{key: value for key, value in row.items() if key != "began"} for row in rows]

@@ -40,7 +40,10 @@ class KeySeen:
 
 @dataclass(frozen=True)
 class Index:
-    """One index. ``size`` in bytes; ``constraint`` and ``parent`` are the names of what owns it, or empty."""
+    """One index. ``size`` in bytes; ``constraint`` and ``parent`` are the names of what needs it, or empty.
+
+    ``check_xmin``: transactions that began before its build ended may not use it yet.
+    """
 
     oid: int
     schema: str
@@ -51,6 +54,7 @@ class Index:
     valid: bool
     ready: bool
     live: bool
+    check_xmin: bool
     unique: bool
     nulls_not_distinct: bool
     identity: bool
@@ -83,13 +87,14 @@ class Index:
 _INDEXES = """
 SELECT i.indexrelid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
   tn.nspname || '.' || t.relname AS "table", i.indrelid::bigint AS table_oid, c.relkind::text AS kind,
-  i.indisvalid AS valid, i.indisready AS ready, i.indislive AS live, i.indisunique AS "unique",
+  i.indisvalid AS valid, i.indisready AS ready, i.indislive AS live, i.indcheckxmin AS check_xmin,
+  i.indisunique AS "unique",
   coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct, i.indisreplident AS identity,
   am.amname::text AS method, coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
   coalesce(ts.spcname::text, '') AS tablespace, pg_get_indexdef(i.indexrelid) AS definition,
   pg_relation_size(i.indexrelid) AS size,
   coalesce((SELECT con.conname::text FROM pg_constraint con WHERE con.conindid = i.indexrelid
-            AND con.contype IN ('p', 'u', 'x') LIMIT 1), '') AS "constraint",
+            AND con.contype IN ('p', 'u', 'x', 'f') ORDER BY con.contype = 'f' LIMIT 1), '') AS "constraint",
   coalesce((SELECT h.inhparent::regclass::text FROM pg_inherits h WHERE h.inhrelid = i.indexrelid), '') AS parent,
   coalesce(c.reloptions, '{}') AS storage, i.indnkeyatts::int AS key_count,
   ARRAY(SELECT jsonb_build_object('text', pg_get_indexdef(i.indexrelid, k, false), 'is_column', i.indkey[k - 1] <> 0,

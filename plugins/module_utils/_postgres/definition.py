@@ -29,7 +29,13 @@ def probe(session: Session, wanted: Wanted, table: Table) -> Index:
     copy = f"pg_temp.{quote(table.name)}"
     begin = f"Reading the definition of index {wanted.text} for table {table.text}"
     with session.transaction({"lock_timeout": PROBE_LOCK, "statement_timeout": "10s"}):
-        session.run(f"CREATE TEMPORARY TABLE {quote(table.name)} (LIKE {table.sql} INCLUDING GENERATED)", begin)
+        parted = ""
+        if table.kind == "p":
+            # A unique index must hold the partition key, which only a partitioned copy knows.
+            key = session.value("SELECT pg_get_partkeydef(%(oid)s)", {"oid": table.oid})
+            parted = f" PARTITION BY {key}"
+        like = f"CREATE TEMPORARY TABLE {quote(table.name)} (LIKE {table.sql} INCLUDING GENERATED){parted}"
+        session.run(like, begin)
         session.run(wanted.create("", copy, how=""), begin)
         seen = catalog.of_table(session, session.value("SELECT to_regclass(%(copy)s)::oid::bigint", {"copy": copy}))
     if len(seen) != 1 or len(seen[0].keys) != len(wanted.keys):
@@ -63,7 +69,9 @@ def _keys(seen: Index, wish: Index) -> list[str]:
     texts = [key.text for key in seen.keys], [key.text for key in wish.keys]
     if texts[0] != texts[1]:
         if sorted(texts[0]) == sorted(texts[1]):
-            return ["column_order"]
+            there = {key.text: key for key in seen.keys}
+            pairs = [(there[key.text], key) for key in wish.keys] if seen.method == wish.method else []
+            return ["column_order", *_attributes(pairs)]
         both = set(seen.keys) ^ set(wish.keys)
         odd = {key.text for key in both if key.text in set(texts[0]) ^ set(texts[1])}
         columns = all(key.is_column for key in both if key.text in odd)
@@ -71,7 +79,10 @@ def _keys(seen: Index, wish: Index) -> list[str]:
     if seen.method != wish.method:
         # Operator classes and orders of two methods cannot be compared.
         return []
-    pairs: list[tuple[KeySeen, KeySeen]] = list(zip(seen.keys, wish.keys, strict=True))
+    return _attributes(list(zip(seen.keys, wish.keys, strict=True)))
+
+
+def _attributes(pairs: list[tuple[KeySeen, KeySeen]]) -> list[str]:
     checks = {
         "sort_order": any(a.descending != b.descending for a, b in pairs),
         "nulls_order": any(a.odd_nulls != b.odd_nulls for a, b in pairs),

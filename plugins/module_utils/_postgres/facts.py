@@ -23,7 +23,7 @@ KINDS = {"v": "a view", "f": "a foreign table", "S": "a sequence", "i": "an inde
 
 @dataclass(frozen=True)
 class Table:
-    """A table that can have indexes. ``kind``: r table, p partitioned, m materialized view, t TOAST table."""
+    """A table that can have indexes. ``kind``: r table, p partitioned, m materialized view."""
 
     oid: int
     schema: str
@@ -82,18 +82,27 @@ def find_table(session: Session, wanted: Wanted) -> Table:
     if wanted.schema:
         where = "n.nspname = %(schema)s AND c.relname = %(table)s"
     found = session.row(
-        f"""SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind
+        f"""SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
+          c.relpersistence = 't' AS temporary
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {where}""",
         {"quoted": quote(wanted.table), "schema": wanted.schema, "table": wanted.table},
     )
     if found is None:
         return _no_table(session, wanted)
+    temporary = found.pop("temporary")
     table = Table(**found)
-    if table.oid < FIRST_USER_OID or table.schema in ("pg_catalog", "information_schema"):
+    if temporary:
+        raise IndexFault(
+            f"Table {table.text} is a temporary one of another session",
+            reason="not_supported",
+            sqlstate="0A000",
+            hint="Build its index in the session that made it",
+        )
+    if table.oid < FIRST_USER_OID or table.schema in ("pg_catalog", "information_schema", "pg_toast"):
         raise IndexFault(
             f"Table {table.text} is PostgreSQL's own", reason="system_table", sqlstate="42501", hint="Leave it alone"
         )
-    if table.kind not in ("r", "p", "m", "t"):
+    if table.kind not in ("r", "p", "m"):
         raise IndexFault(
             f"{table.text} is {KINDS.get(table.kind, 'no table')}, which cannot have indexes",
             reason="wrong_object_type",

@@ -9,22 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Question
 
 LONGEST = 60_000
-
-
-@dataclass(frozen=True)
-class Question:
-    """A query, the milliseconds it may take (None: it is not run), and whether to run it."""
-
-    query: str
-    max_ms: float | None
-    analyze: bool
 
 
 def check(session: Session, question: Question) -> None:
@@ -39,8 +30,8 @@ def check(session: Session, question: Question) -> None:
         )
 
 
-def prove(session: Session, question: Question, names: set[str]) -> dict[str, Any]:
-    """Is one of these indexes used, could it be, and how long does the query take?
+def prove(session: Session, question: Question, names: set[str], where: str = "") -> dict[str, Any]:
+    """Is one of these indexes used, could it be, and how long does the query take? ``where``: a replica's name.
 
     Raises ``plan_unusable`` when the planner cannot use it at all, ``plan_slow`` above the limit.
     """
@@ -49,16 +40,17 @@ def prove(session: Session, question: Question, names: set[str]) -> dict[str, An
     usable = chosen or _uses(_explain(session, question.query, {"enable_seqscan": "off"}), names)
     ms = round(float(plan["Execution Time"]), 3) if question.analyze else None
     seen = {"uses_index": chosen, "chosen": chosen, "usable": usable, "ms": ms}
+    on = f" on replica {where}" if where else ""
     if not usable:
         raise IndexFault(
-            f"The query of explain cannot use index {', '.join(sorted(names))}, not even without sequential scans",
+            f"The query of explain cannot use index {', '.join(sorted(names))}{on}, not even without sequential scans",
             reason="plan_unusable",
             hint="The index was built and is valid; compare its columns and predicate with the query",
             fields={"explain": seen},
         )
     if ms is not None and question.max_ms is not None and ms > question.max_ms:
         raise IndexFault(
-            f"The query of explain took {ms:g} ms and may take {question.max_ms:g} ms",
+            f"The query of explain took {ms:g} ms{on} and may take {question.max_ms:g} ms",
             reason="plan_slow",
             hint="The index was built and is valid; read the plan of the query",
             fields={"explain": seen},

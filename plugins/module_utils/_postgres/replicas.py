@@ -4,11 +4,12 @@
 #
 # This util is PRIVATE to the collection tars.rollout: it may change at any time.
 # Do not use it from other collections or from modules and plugins of your own.
-"""Have the replicas got it, and how far behind are they? Nothing here trusts a clock of a replica."""
+"""Have the replicas got it?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import catalog
@@ -16,99 +17,90 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults impo
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Address, Session
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Deadline
 
-LOOK = 0.1
-_STREAMING = """
-SELECT application_name::text AS name, coalesce(replay_lsn >= %(lsn)s::pg_lsn, false) AS reached,
-  replay_lsn IS NULL AS hidden
-FROM pg_stat_replication
-"""
+LOOK = 0.5
 _REPLICA = """
 SELECT pg_is_in_recovery() AS standby, pg_last_wal_replay_lsn() >= %(lsn)s::pg_lsn AS reached,
   greatest(0, pg_wal_lsn_diff(%(lsn)s::pg_lsn, pg_last_wal_replay_lsn()))::bigint AS bytes,
   CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS paused
 """
+_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 
 
-def check_lag(session: Session, clock: Clock, limit: float) -> float:
-    """Seconds until all streaming replicas have replayed what is written now; ``replica_behind`` above ``limit``.
+@dataclass(frozen=True)
+class Barrier:
+    """What a replica must have: all up to ``lsn``, indexes (schema, name) of ``there`` valid, those of ``gone`` not."""
 
-    An idle primary has no lag, however old its last transaction is; a paused replica never gets there.
-    """
-    lsn = session.value("SELECT pg_current_wal_lsn()::text")
-    deadline = Deadline(clock, limit)
-    while True:
-        rows = session.rows(_STREAMING, {"lsn": lsn})
-        if any(row["hidden"] for row in rows):
-            raise IndexFault(
-                "The login may not see how far the replicas are",
-                reason="missing_rights",
-                hint="Grant it pg_monitor, or leave out max_replication_lag",
-                fields={"missing": ["membership in pg_monitor"]},
-            )
-        late = [row["name"] for row in rows if not row["reached"]]
-        if not late:
-            return round(deadline.elapsed, 3)
-        if deadline.over:
-            raise IndexFault(
-                f"Replica(s) {', '.join(late)} had not replayed within {limit:g} s what the primary had written",
-                reason="replica_behind",
-                hint="Let them catch up, or raise max_replication_lag; no index was touched",
-                fields={"lag_s": round(deadline.elapsed, 3)},
-            )
-        clock.sleep(min(LOOK, deadline.remaining + 0.01), f"waiting for replica {late[0]}")
+    lsn: str
+    there: Sequence[tuple[str, str]]
+    gone: Sequence[tuple[str, str]] = ()
+    system: str = ""
 
 
-def verify(
-    addresses: Mapping[str, Address], lsn: str, indexes: Sequence[tuple[str, str]], clock: Clock, budget: float
-) -> list[dict[str, Any]]:
-    """One entry per replica: has it replayed up to ``lsn``, and are these indexes valid there?
+def barrier(session: Session, there: Sequence[tuple[str, str]], gone: Sequence[tuple[str, str]]) -> Barrier:
+    """All that the primary has written up to now."""
+    return Barrier(str(session.value("SELECT pg_current_wal_lsn()::text")), there, gone, system(session))
 
-    Raises ``replica_behind`` with all entries when one is not there in ``budget`` seconds.
+
+def system(session: Session) -> str:
+    """The cluster's own number, which its replicas share; empty where the login may not read it."""
+    try:
+        return str(session.value(_SYSTEM))
+    except ServerFault:
+        return ""
+
+
+def verify(addresses: Mapping[str, Address], wish: Barrier, clock: Clock, budget: float) -> list[dict[str, Any]]:
+    """One entry per replica: has it replayed up to the barrier, and are the indexes there as wished?
+
+    Raises ``replica_behind`` with all entries when one is not there in ``budget`` seconds, and at once for what is no
+    replica of this primary.
     """
     deadline = Deadline(clock, budget)
-    seen = {name: _look(name, address, lsn, indexes) for name, address in addresses.items()}
+    seen = {name: _look(name, address, wish) for name, address in addresses.items()}
     while late := [name for name, entry in seen.items() if not (entry["lsn_reached"] and entry["valid"])]:
-        if deadline.over:
-            entries = list(seen.values())
+        strange = [name for name in late if seen[name].pop("strange", False)]
+        if deadline.over or strange:
+            name = (strange or late)[0]
             raise IndexFault(
-                f"Replica {late[0]} did not have the indexes after {budget:g} s: {seen[late[0]]['seen']}",
+                f"Replica {name} did not have the indexes after {deadline.elapsed:.0f} s: {seen[name]['seen']}",
                 reason="replica_behind",
-                hint="The primary has them; see why this replica does not replay, then run the same command again",
-                fields={"replicas": entries},
+                hint="Correct verify_replicas"
+                if strange
+                else "The primary has them; see why this replica does not replay, then run the same command again",
+                fields={"replicas": list(seen.values())},
             )
-        clock.sleep(min(LOOK * 5, deadline.remaining + 0.01), f"waiting for replica {late[0]}")
-        seen.update({name: _look(name, addresses[name], lsn, indexes) for name in late})
+        clock.sleep(min(LOOK, deadline.remaining + 0.01), f"waiting for replica {late[0]}")
+        seen.update({name: _look(name, addresses[name], wish) for name in late})
     return list(seen.values())
 
 
-def _look(name: str, address: Address, lsn: str, indexes: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "name": name,
-        "lsn_reached": False,
-        "valid": False,
-        "lag_bytes": None,
-        "replay_paused": None,
-    }
+def _look(name: str, address: Address, wish: Barrier) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": name, "lsn_reached": False, "valid": False, "lag_bytes": None}
+    entry["replay_paused"] = None
     try:
         session = Session(address)
     except ServerFault as fault:
         return {**entry, "seen": fault.msg}
     try:
-        found = session.row(_REPLICA, {"lsn": lsn}) or {}
-        reached = not found["standby"] or bool(found["reached"])
-        entry.update(lsn_reached=reached, lag_bytes=int(found["bytes"] or 0), replay_paused=found["paused"])
+        found = session.row(_REPLICA, {"lsn": wish.lsn}) or {}
         if not found["standby"]:
-            return {**entry, "lsn_reached": False, "seen": f"{address.text} is not a standby"}
-        entry["valid"] = reached and all(_valid(session, *index) for index in indexes)
+            return {**entry, "seen": f"{address.text} is not a standby", "strange": True}
+        if wish.system and (own := system(session)) and own != wish.system:
+            return {**entry, "seen": f"{address.text} is a standby of another primary", "strange": True}
+        reached = bool(found["reached"])
+        entry.update(lsn_reached=reached, lag_bytes=int(found["bytes"] or 0), replay_paused=found["paused"])
+        good = all(_valid(session, *index) for index in wish.there)
+        entry["valid"] = reached and good and not any(catalog.named(session, *index) for index in wish.gone)
     except ServerFault as fault:
         return {**entry, "seen": fault.msg}
     finally:
         session.close()
     paused = ", its replay is paused" if entry["replay_paused"] else ""
-    text = (
-        f"{entry['lag_bytes']} bytes behind{paused}" if not reached else "it replayed, but an index is not valid there"
-    )
-    return {**entry, "seen": "has all" if entry["valid"] else text}
+    behind = f"{entry['lag_bytes']} bytes behind{paused}"
+    return {
+        **entry,
+        "seen": "has all" if entry["valid"] else "it replayed, but has other indexes" if reached else behind,
+    }
 
 
 def _valid(session: Session, schema: str, name: str) -> bool:

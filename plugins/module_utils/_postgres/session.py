@@ -74,7 +74,7 @@ class Session:
                 **{key: value for key, value in options.items() if value},
             )
         except psycopg.Error as error:
-            raise _fault(error, f"Connecting to PostgreSQL at {address.text}") from None
+            raise server_fault(error, f"Connecting to PostgreSQL at {address.text}") from None
 
     @property
     def pid(self) -> int:
@@ -96,7 +96,7 @@ class Session:
         try:
             return self._connection.execute(query.encode(), arguments or {}).fetchall()
         except psycopg.Error as error:
-            raise _fault(error, f"Asking {self.address.text}") from None
+            raise server_fault(error, f"Asking {self.address.text}") from None
 
     def row(self, query: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """The first row, None when there is none."""
@@ -115,7 +115,7 @@ class Session:
             cursor = self._connection.execute(statement.encode(), binary=True)
             return cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
-            raise _fault(error, what or f"Running a statement on {self.address.text}") from None
+            raise server_fault(error, what or f"Running a statement on {self.address.text}") from None
 
     def set(self, settings: Mapping[str, str], *, local: bool = False) -> None:
         """Change settings for this session, or for this transaction, all at once."""
@@ -130,7 +130,8 @@ class Session:
         """A transaction with settings of its own; a fault in it always ends in ROLLBACK."""
         self.run(begin)
         try:
-            self.set(settings, local=True)
+            if settings:
+                self.set(settings, local=True)
             yield
         except BaseException:
             # The fault that is on its way says more than a lost connection at the ROLLBACK.
@@ -144,7 +145,7 @@ class Session:
         self._connection.close()
 
 
-def _fault(error: Any, what: str) -> ServerFault:
+def server_fault(error: Any, what: str) -> ServerFault:
     """Our fault for psycopg's; its own text may span lines, and holds no password of libpq's."""
     state = error.sqlstate or ""
     said = (error.diag.message_primary or str(error).strip() or type(error).__name__).splitlines()[0]

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import blockers
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.blockers import Blocker
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import ServerFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.lag import LagWatch
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Stop
 
@@ -32,13 +33,30 @@ FROM pg_stat_progress_create_index WHERE pid = %(pid)s
 
 @dataclass
 class Look:
-    """What a second look at the running statement saw. ``percent`` of the phase, None where it has no measure."""
+    """What a second look at the running statement saw. ``percent`` of the phase, None where it has no measure.
+
+    ``elapsed`` and ``in_phase`` are seconds, of the statement and of the phase; ``lag`` is empty without replicas.
+    """
 
     phase: str
     percent: float | None
     elapsed: float
+    in_phase: float
     blockers: list[Blocker]
     behind: list[dict[str, Any]]
+    lag: str
+
+    @property
+    def text(self) -> str:
+        """As a live line says it."""
+        percent = f" {self.percent:.0f} %" if self.percent is not None else ""
+        eta = ""
+        if self.percent and 1 <= self.percent < 100:
+            eta = f", phase ends in about {self.in_phase * (100 - self.percent) / self.percent:.0f} s"
+        block = f", held up by {self.blockers[0].text}" if self.blockers else ""
+        queue = f", {len(self.behind)} wait behind us" if self.behind else ""
+        lag = f", {self.lag}" if self.lag else ""
+        return f"{self.phase or 'starts'}{percent}  {self.elapsed:.0f} s{eta}{block}{queue}{lag}"
 
 
 @dataclass
@@ -51,6 +69,7 @@ class Ended:
     phase: str = ""
     phases: dict[str, float] = field(default_factory=dict)
     blockers: list[Blocker] = field(default_factory=list)
+    # The longest queue that was seen.
     behind: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -61,6 +80,7 @@ class Watched:
         self, worker: Session, monitor: Session, clock: Clock, stop: Stop, show: Callable[[Look], None]
     ) -> None:
         self._worker, self._monitor, self._clock, self._stop, self._show = worker, monitor, clock, stop, show
+        self._lag = LagWatch(monitor, clock)
 
     def run(self, statement: str, what: str, tables: Sequence[int], timeout: float, *, drop: bool = False) -> Ended:
         """Run it to its end, or cancel it after ``timeout`` seconds or when told to stop."""
@@ -102,16 +122,19 @@ class Watched:
                 ended.phase = seen["phase"] if seen else ended.phase
                 return
             found = blockers.look(self._monitor, tables, [self._worker.pid], drop=drop)
-            ended.behind = blockers.behind(self._monitor, self._worker.pid)
+            waiting = blockers.behind(self._monitor, self._worker.pid)
+            lag = self._lag.look()
         except ServerFault:
             # The build itself goes on or fails by itself; its own fault tells what happened to the server.
             return
-        ended.blockers = [one for one in found if one.age_s >= blockers.YOUNG]
+        ended.blockers = [one for one in found if one.old]
+        ended.behind = max(waiting, ended.behind, key=len)
         phase = seen["phase"] if seen else ""
         ended.phase = phase or ended.phase
         if phase:
             ended.phases[phase] = round(ended.phases.get(phase, 0.0) + since, 3)
-        self._show(Look(phase, seen["percent"] if seen else None, elapsed, ended.blockers, ended.behind))
+        percent = seen["percent"] if seen else None
+        self._show(Look(phase, percent, elapsed, ended.phases.get(phase, 0.0), ended.blockers, waiting, lag))
 
     def _cancel(self, done: threading.Event) -> None:
         """Ask the server to end it, again while it does not listen."""

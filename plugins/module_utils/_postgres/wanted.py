@@ -66,6 +66,15 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Question:
+    """A query that shall use the index, the milliseconds it may take (None: any), and whether to run it."""
+
+    query: str
+    max_ms: float | None
+    analyze: bool
+
+
+@dataclass(frozen=True)
 class Wanted:
     """One entry of the options, checked as far as that is possible without a server."""
 
@@ -84,6 +93,7 @@ class Wanted:
     on_invalid: str = "rebuild"
     on_drift: str = "fail"
     sweep: bool = False
+    question: Question | None = None
 
     def create(self, name: str, table: str, how: str = "CONCURRENTLY", only: str = "") -> str:
         """The statement that makes it under a name on a table, both as they stand in SQL."""
@@ -150,7 +160,16 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
         on_invalid=options["on_invalid"],
         on_drift=options["on_drift"],
         sweep=options["sweep_leftovers"],
+        question=_question(options["explain"]),
     )
+
+
+def _question(asked: Mapping[str, Any] | None) -> Question | None:
+    """A limit of time means to run the query."""
+    if asked is None:
+        return None
+    analyze = asked["max_ms"] is not None if asked["analyze"] is None else asked["analyze"]
+    return Question(asked["query"], asked["max_ms"], analyze)
 
 
 def _storage_value(value: Any) -> str:

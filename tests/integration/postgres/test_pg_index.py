@@ -13,11 +13,11 @@ import psycopg
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Scrubber
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.options import INDEX, SPEC
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.run import run
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
-from ansible_collections.tars.rollout.plugins.modules.pg_index_concurrently import INDEX, spec
 
 Connection = psycopg.Connection[Any]
 
@@ -38,12 +38,12 @@ def call(database: dict[str, Any], stop: Stop | None = None, check: bool = False
         return {name: given.get(name, option.get("default")) for name, option in of.items()}
 
     login = {f"login_{name}": database[name] for name in ("host", "port", "user", "password")}
-    params = defaults(spec(), {**login, "login_db": database["dbname"], **options})
+    params = defaults(SPEC, {**login, "login_db": database["dbname"], **options})
     if params["indexes"] is not None:
         params["indexes"] = [defaults(INDEX, entry) for entry in params["indexes"]]
     stop = stop or Stop()
     ports = Call(params, check, lambda text: None, SystemClock(stop), stop, Progress(), Scrubber())
-    return run(ports, INDEX)
+    return run(ports)
 
 
 def indexes(connection: Connection) -> list[tuple[str, bool]]:

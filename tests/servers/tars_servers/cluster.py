@@ -15,8 +15,8 @@ from .programs import Postgres
 
 Setting = str | int | float | bool
 SETTINGS_FILE = "tars.conf"
-INITDB_S = 60.0
-BASEBACKUP_S = 120.0
+INITDB_S = 300.0
+BASEBACKUP_S = 300.0
 
 # Small and fast, and as true to a user's server as tests need: replication, prepared transactions, no disk to wait for.
 DEFAULTS: dict[str, Setting] = {

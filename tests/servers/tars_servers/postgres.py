@@ -122,7 +122,7 @@ class PostgresServer(Server):
         """Return up to where a primary has written."""
         return str(self.value("SELECT pg_current_wal_lsn()"))
 
-    def wait_replayed(self, lsn: str, seconds: float = 15.0) -> None:
+    def wait_replayed(self, lsn: str, seconds: float = 120.0) -> None:
         """Wait until this standby has replayed up to an LSN of its primary's."""
         query = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
         self._wait(lambda: bool(self.value(query, lsn)), f"had not replayed up to {lsn}", seconds)
@@ -149,7 +149,7 @@ class PostgresServer(Server):
         if self._primary is None:
             cluster.initdb(self.programs, folder, data, SUPERUSER, self.password, self._account)
             return
-        source = f"host={self.host} port={self._primary.port} user={SUPERUSER} application_name={self.name}"
+        source = f"host={self._primary.host} port={self._primary.port} user={SUPERUSER} application_name={self.name}"
         cluster.basebackup(self.programs, folder, data, source, self.password, self.name, self._account)
 
     def _command(self) -> list[str | Path]:

@@ -17,8 +17,8 @@ from .errors import ServerError
 from .places import Account, free_port, new_folder
 from .process import POLL_S, Process
 
-START_S = 30.0
-STOP_S = 20.0
+START_S = 120.0
+STOP_S = 60.0
 PORT_TRIES = 3
 
 

@@ -19,7 +19,14 @@ B = KeySeen("b", True, "pg_catalog.text_ops", "pg_catalog.default", 0)
 LOWER = KeySeen("lower(b)", False, "pg_catalog.text_ops", "pg_catalog.default", 0)
 INDEX = Index(
     **{"oid": 1, "schema": "app", "name": "ix", "table": "app.t", "table_oid": 2, "kind": "i", "valid": True},
-    **{"ready": True, "live": True, "unique": False, "nulls_not_distinct": False, "identity": False},
+    **{
+        "ready": True,
+        "live": True,
+        "check_xmin": False,
+        "unique": False,
+        "nulls_not_distinct": False,
+        "identity": False,
+    },
     **{"method": "btree", "predicate": "", "tablespace": "", "definition": "", "size": 0, "constraint": ""},
     **{"parent": "", "storage": {}, "keys": (A, B), "include": ()},
 )

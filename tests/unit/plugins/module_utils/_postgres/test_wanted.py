@@ -16,6 +16,7 @@ def options(**changes: Any) -> dict[str, Any]:
     defaults: dict[str, Any] = {
         **dict.fromkeys(("schema", "include", "where", "storage_params", "tablespace")),
         **dict.fromkeys(("unique", "nulls_not_distinct", "sweep_leftovers"), False),
+        "explain": None,
         **{"name": "ix", "table": "t", "columns": ["a"], "method": "btree", "state": "present"},
         **{"on_invalid": "rebuild", "on_drift": "fail"},
     }

@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""Doing what the plan of one index of a plain table says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan, find, plan, swap
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
+    blockers,
+    catalog,
+    duplicates,
+    leftovers,
+    size,
+)
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.definition import differences
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import FRESH, OLD, with_suffix
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import qualified, storage
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
+
+
+def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Check mode: what would be done, who is in the way now, how big it would be."""
+    result.update(would=made.would, changed=made.changes, drift=made.drift, warnings=made.warnings)
+    result["queries"] = made.statements
+    if made.action in ("create", "rebuild", "replace"):
+        own = [work.monitor.pid]
+        now = blockers.lasting(work.monitor, [made.table.oid], own, work.call.clock, drop=False)
+        result["blockers"] = blockers.shown(now)
+        check_room(work, made, result)
+
+
+def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Make it so, under the lock of the table; fills the result."""
+    result.update(drift=made.drift, warnings=made.warnings)
+    if made.action == "none" and not made.sweep and made.seen is not None:
+        result.update(describe(made.seen))
+        return
+    if made.changes or made.action == "adopt":
+        work.lock(made.table, made.text)
+        try:
+            # Whoever had the lock before may have done it all.
+            made = _adopt(work, plan(work, made.wanted, made.table), result)
+            result.update(drift=made.drift, warnings=made.warnings)
+            _do(work, made, result)
+            if result["leftover"] == "renamed_aside":
+                _seen, indexes = find(work, made.wanted, made.table)
+                made.sweep += [one for one in indexes if leftovers.is_of(one, made.wanted.name, (leftovers.ASIDE,))]
+            _sweep(work, made, result)
+        finally:
+            work.unlock()
+    seen, _others = find(work, made.wanted, made.table)
+    if seen is None or not seen.valid:
+        raise IndexFault(f"Index {made.text} is not valid after all", reason="not_valid", hint="Run the command again")
+    result.update(describe(seen))
+
+
+def describe(seen: Index) -> dict[str, Any]:
+    """What the result says of an index that is there."""
+    states = {"valid": seen.valid, "ready": seen.ready, "oid": seen.oid, "check_xmin": seen.check_xmin}
+    return {**states, "definition": seen.definition, "size_bytes": seen.size, "table": seen.table}
+
+
+def _adopt(work: Work, made: Plan, result: dict[str, Any]) -> Plan:
+    deadline = Deadline(work.call.clock, work.params["timeout"])
+    while made.action == "adopt" and made.seen is not None:
+        result["adopted"] = True
+        work.tell(made.text, f"is being built by pid {leftovers.builder(work.monitor, made.seen)}", "WAITING")
+        while leftovers.builder(work.monitor, made.seen):
+            if deadline.over:
+                raise IndexFault(
+                    f"Somebody else's build of index {made.text} had not ended after {deadline.budget:g} s",
+                    reason="timeout",
+                    hint="See who builds it, or raise timeout; nothing was changed",
+                )
+            work.call.clock.sleep(0.2, f"waiting for somebody else's build of index {made.text}")
+        made = plan(work, made.wanted, made.table)
+    return made
+
+
+def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    seen = made.seen
+    if made.action == "alter_set" and seen is not None:
+        statement = f"ALTER INDEX {seen.sql} SET ({storage(made.wanted.storage)})"
+        work.quick([statement], f"Changing storage parameters of index {made.text}", [made.table.oid], result)
+        result.update(changed=True, action="alter_set_no_rebuild")
+    elif made.action in ("create", "rebuild"):
+        guard(work, made, result)
+        if seen is not None:
+            result["leftover"] = leftovers.remove(work.worker, seen)
+            result.update(changed=True, repaired="invalid_rebuilt")
+        create(work, made, made.wanted.name, result)
+    elif made.action == "replace":
+        _replace(work, made, result)
+
+
+def guard(work: Work, made: Plan, result: dict[str, Any], *, room: bool = True) -> None:
+    """All that may refuse a build before anything is touched."""
+    if room:
+        check_room(work, made, result)
+    work.wait_for_blockers([made.table.oid], made.text, f"Building index {made.text}", result)
+    work.call.stop.check(f"about to build index {made.text}")
+
+
+def check_room(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    need = size.estimate(work.monitor, made.wanted, made.table)
+    result["estimate_bytes"] = need
+    if (space := work.params["free_space"]) is not None:
+        result.update(size.check_space(work.monitor, need, space["min_free_after_gb"], space["free_gb"]))
+
+
+def create(work: Work, made: Plan, name: str, result: dict[str, Any]) -> None:
+    """Build it under a name."""
+    statement = made.wanted.create(qualified(name), made.table.sql)
+
+    def on_fault(fault: ServerFault) -> None:
+        if fault.sqlstate == "23505":
+            fault.hint = "Remove the duplicates; some of them stand in duplicates.sample"
+            result["duplicates"] = duplicates.sample(work.monitor, made.wanted, made.table)
+
+    work.build(statement, made.table.schema, name, made.table, result, on_fault)
+    result["changed"] = True
+    if any(not key.is_column for key in made.wish.keys):
+        _analyze(work, made, result)
+
+
+def _analyze(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Statistics of an expression come with ANALYZE only, which would kill a build that runs on the table."""
+    query = "SELECT 1 FROM pg_stat_progress_create_index WHERE relid = %(oid)s"
+    if work.monitor.value(query, {"oid": made.table.oid}):
+        result["warnings"] = [*result["warnings"], f"not analyzed: another build runs on {made.table.text}"]
+        return
+    work.worker.run(f"ANALYZE {made.table.sql}", f"Analyzing table {made.table.text}")
+    result["analyzed"] = True
+
+
+def _replace(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Build beside, swap the names in one transaction, then let the old one go: a valid index is always there."""
+    guard(work, made, result)
+    fresh = with_suffix(made.wanted.name, FRESH)
+    left = next((one for one in catalog.of_table(work.monitor, made.table.oid) if one.name == fresh), None)
+    if left is not None and (not left.valid or differences(left, made.wish, made.wanted)):
+        leftovers.remove(work.worker, left)
+        left = None
+    if left is None:
+        create(work, made, fresh, result)
+    number = 1
+    while catalog.named(work.monitor, made.table.schema, with_suffix(made.wanted.name, OLD, number)):
+        number += 1
+    old = with_suffix(made.wanted.name, OLD, number)
+    schema = made.table.schema
+    what = f"Putting the new index {made.text} in the place of the old one"
+    work.quick(swap(schema, made.wanted.name, fresh, old), what, [made.table.oid], result)
+    result.update(changed=True, replaced=True, action="replace")
+    _now, indexes = find(work, made.wanted, made.table)
+    made.sweep = [*made.sweep, *(one for one in indexes if one.name == old)]
+
+
+def _sweep(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Drop the leftovers; when somebody is in the way after a build, the next run does."""
+    for index in made.sweep:
+        if catalog.by_oid(work.monitor, index.oid) is None:
+            continue
+        what = f"Dropping the leftover {index.text}"
+        try:
+            # What was only put aside can wait for the next run; one that was replaced still costs every write.
+            now = result["changed"] and not leftovers.is_of(index, made.wanted.name, (OLD,))
+            work.wait_for_blockers([index.table_oid], made.text, what, result, drop=True, now=now)
+            leftovers.drop(work.worker, index)
+        except IndexFault as fault:
+            if not result["changed"]:
+                raise
+            result["warnings"] = [*result["warnings"], f"leftover {index.text} stays until the next run: {fault.msg}"]
+        else:
+            result.update(changed=True, swept=[*result["swept"], index.text])

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""How far behind are the replicas? Nothing here trusts a clock of a replica, nor the age of a last transaction.
+
+An idle primary has no lag, however old its last transaction is, and a replica whose replay is paused has one although
+it may have received everything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Deadline
+
+LOOK = 0.1
+# Remembered positions; at one a second an hour.
+MEMORY = 3600
+_STREAMING = """
+SELECT application_name::text AS name, coalesce(replay_lsn >= %(lsn)s::pg_lsn, false) AS reached,
+  replay_lsn IS NULL AS hidden, coalesce(pg_wal_lsn_diff(%(lsn)s::pg_lsn, replay_lsn), 0)::bigint AS bytes
+FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup'
+"""
+_WATCH = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS written,
+  pg_wal_lsn_diff(min(replay_lsn), '0/0')::bigint AS replayed FROM pg_stat_replication
+"""
+
+
+def check(session: Session, clock: Clock, limit: float) -> dict[str, Any]:
+    """``lag_s``: seconds until all streaming replicas have replayed what is written now; at most ``limit`` of them.
+
+    Raises ``replica_behind``. ``streaming``: how many there are; a replica that is not connected cannot be seen here.
+    """
+    lsn = session.value("SELECT pg_current_wal_lsn()::text")
+    deadline = Deadline(clock, limit)
+    while True:
+        rows = session.rows(_STREAMING, {"lsn": lsn})
+        if any(row["hidden"] for row in rows):
+            raise IndexFault(
+                "The login may not see how far the replicas are",
+                reason="missing_rights",
+                hint="Grant it pg_monitor, or leave out max_replication_lag",
+                fields={"missing": ["membership in pg_monitor"]},
+            )
+        late = [row for row in rows if not row["reached"]]
+        if not late:
+            return {"lag_s": round(deadline.elapsed, 3), "streaming": len(rows)}
+        if deadline.over:
+            names = ", ".join(f"{row['name']} ({row['bytes']} bytes)" for row in late)
+            raise IndexFault(
+                f"Replica(s) {names} had not replayed within {limit:g} s what the primary had written",
+                reason="replica_behind",
+                hint="Let them catch up, or raise max_replication_lag; no index was touched",
+                fields={"lag_s": round(deadline.elapsed, 3), "lag_bytes": max(row["bytes"] for row in late)},
+            )
+        clock.sleep(min(LOOK, deadline.remaining + 0.01), f"waiting for replica {late[0]['name']}")
+
+
+class LagWatch:
+    """Remembers where the primary was and when; the lag is the age of the newest position that all have replayed."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session, self._clock = session, clock
+        self._seen: deque[tuple[float, int]] = deque(maxlen=MEMORY)
+
+    def look(self) -> str:
+        """For a live line: seconds and bytes together, empty without replicas or without the right to see them."""
+        row = self._session.row(_WATCH) or {}
+        if row.get("replayed") is None:
+            return ""
+        now, written, replayed = self._clock.monotonic(), int(row["written"]), int(row["replayed"])
+        self._seen.append((now, written))
+        if replayed >= written:
+            return "lag 0 s"
+        passed = [at for at, position in self._seen if position <= replayed]
+        # Nothing of what is remembered was replayed: the lag is at least that old.
+        lag = now - (passed[-1] if passed else self._seen[0][0])
+        return f"lag {'' if passed else 'over '}{lag:.0f} s, {written - replayed} bytes"

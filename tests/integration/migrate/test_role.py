@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role migrate through ansible-playbook, with the lab's migrations against a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[3]
+EXPAND = CHECKOUT / "tests" / "lab" / "migrations" / "expand"
+SCHEMA = CHECKOUT / "tests" / "lab" / "app" / "schema.sql"
+INDEXES = 6
+
+
+class Region:
+    """A region without a cluster: its database, and the folder that it keeps its evidence in."""
+
+    def __init__(self, folder: Path, database: dict[str, Any], standby: Any) -> None:
+        self.folder = folder
+        login = {f"login_{name}": database[name] for name in ("host", "port", "user", "password")}
+        replica = {"name": "standby", "host": standby.host, "port": standby.port}
+        self.variables: dict[str, Any] = {
+            "region_name": "us-east-1",
+            "region_database": {**login, "login_db": database["dbname"], "verify_replicas": [replica]},
+            "rollout_evidence": str(folder),
+            "rollout_backup_taken_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "migrate_path": str(EXPAND),
+            "migrate_max_replication_lag": 30.0,
+            "migrate_explain": {
+                "idx_traces_span_id": {"query": "SELECT id FROM traces WHERE span_id = 'x'", "max_ms": 5000}
+            },
+        }
+
+    def play(self, *options: str, tasks_from: str = "main", good: bool = True, **variables: Any) -> str:
+        """Run the role; what it printed."""
+        role = {"name": "tars.rollout.migrate", "tasks_from": tasks_from}
+        tasks = [{"name": "Play", "ansible.builtin.include_role": role}]
+        play = [{"name": "Role", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+        (self.folder / "play.yml").write_text(yaml.safe_dump(play), encoding="utf-8")
+        (self.folder / "vars.json").write_text(json.dumps({**self.variables, **variables}), encoding="utf-8")
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local"]
+        done = subprocess.run(
+            [*command, "-e", f"@{self.folder / 'vars.json'}", str(self.folder / "play.yml"), *options],
+            cwd=CHECKOUT,
+            env={**os.environ, "ANSIBLE_PYTHON_INTERPRETER": sys.executable, "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0) == good, done.stdout + done.stderr
+        assert str(self.variables["region_database"]["login_password"]) not in done.stdout + done.stderr
+        # As one line: a callback may fold long ones.
+        return " ".join(done.stdout.split())
+
+
+@pytest.fixture
+def region(tmp_path: Path, database: dict[str, Any], connection: Any, postgres_standby: Any) -> Region:
+    return Region(tmp_path, database, postgres_standby)
+
+
+@pytest.fixture
+def connection(database: dict[str, Any]) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(**database, autocommit=True) as made:
+        made.execute("SELECT set_config('tars.region', 'us-east-1', false)")
+        made.execute(SCHEMA.read_bytes())
+        yield made
+
+
+def built(connection: psycopg.Connection[Any]) -> list[str]:
+    query = (
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indisvalid AND indexrelid::regclass::text LIKE 'idx%'"
+    )
+    return sorted(row[0] for row in connection.execute(query.encode()).fetchall())
+
+
+def traces(connection: psycopg.Connection[Any]) -> list[str]:
+    query = "SELECT attname FROM pg_attribute WHERE attrelid = 'traces'::regclass AND attnum > 0 AND NOT attisdropped"
+    return [row[0] for row in connection.execute(query).fetchall()]
+
+
+def test_from_check_mode_to_rollback(region: Region, connection: psycopg.Connection[Any]) -> None:
+    said = region.play("--check")
+    assert "v1_0_1_add_indexes, v1_0_1_add_trace_columns pending, 6 indexes wanted" in said
+    assert (built(connection), "parent_span_id" in traces(connection)) == ([], False)
+
+    region.play()
+    assert (len(built(connection)), "parent_span_id" in traces(connection)) == (INDEXES, True)
+    kept = json.loads((region.folder / "migrate-expand-us-east-1.json").read_text())
+    assert len(kept["indexes"]) == INDEXES and len(kept["migrations"]) == 2
+
+    assert "changed=0 " in region.play()
+    assert json.loads((region.folder / "migrate-expand-us-east-1.json").read_text()) == kept
+
+    said = region.play(tasks_from="rollback", migrate_shared_with=["us_west_2"])
+    assert "us_west_2 use the same database, so nothing in it is undone" in said
+    assert len(built(connection)) == INDEXES
+
+    region.play(tasks_from="rollback")
+    assert (built(connection), "parent_span_id" in traces(connection)) == ([], False)
+    assert "changed=0 " in region.play(tasks_from="rollback")
+
+
+def test_an_index_that_was_there_before_outlives_a_rollback(
+    region: Region, connection: psycopg.Connection[Any]
+) -> None:
+    connection.execute("CREATE INDEX idx_traces_span_id ON traces (span_id)")
+    region.play()
+    assert len(built(connection)) == INDEXES
+    region.play(tasks_from="rollback")
+    assert built(connection) == ["idx_traces_span_id"]
+
+
+def test_no_fresh_backup_no_migration(region: Region, connection: psycopg.Connection[Any]) -> None:
+    for moment, word in (("2026-01-01T00:00:00Z", "s old, and may be 86400"), ("", "set rollout_backup_taken_at")):
+        assert word in region.play(good=False, rollout_backup_taken_at=moment)
+    assert built(connection) == []
+
+
+def test_a_tool_of_the_users(region: Region, connection: psycopg.Connection[Any]) -> None:
+    marker = region.folder / "applied"
+    shell = ["/bin/sh", "-c"]
+    commands = {
+        "pending": [*shell, f"test -e {marker} || echo one"],
+        "apply": [*shell, f'echo "$PGDATABASE" > {marker}'],
+        "rollback": ["/bin/rm", str(marker)],
+    }
+    options = {"migrate_runner": "command", "migrate_command": commands, "migrate_path": ""}
+    assert "one pending" in region.play("--check", **options) and not marker.exists()
+    region.play(**options)
+    assert marker.read_text().strip() == region.variables["region_database"]["login_db"]
+    assert "changed=0 " in region.play(**options)
+    region.play(tasks_from="rollback", **options)
+    assert not marker.exists()
