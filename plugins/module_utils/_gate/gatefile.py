@@ -25,7 +25,7 @@ SERVER_ERRORS = {"status": "5.."}
 _TOP = {"gate", "service", "prometheus", "arms", "expect_pods", "defaults", "slos", "stages"}
 _DEFAULTS = {"bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "on_inconclusive"}
 _COMMON = {"limit", "match", "arm"}
-_KEYS = {
+KEYS = {
     "ratio": {*_COMMON, "bad", "violation", "max_drift", "on_limit", "on_drift"},
     "latency": {*_COMMON, "quantile", "unit", "violation", "max_drift", "on_limit", "on_drift"},
     "gauge": {*_COMMON, "for"},
@@ -109,7 +109,7 @@ def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) 
         seen = f"it has {' and '.join(kinds)}" if kinds else f"it has only {', '.join(map(str, data)) or 'nothing'}"
         raise GateFileError(where, seen, f"Give exactly one of {', '.join(KINDS)}")
     kind = kinds[0]
-    only(data, {kind, *_KEYS[kind]}, where)
+    only(data, {kind, *KEYS[kind]}, where)
     if limit is not None:
         data["limit"] = limit
     if data.get("limit") is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Reading, Slo, Spec, Tally
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.book import Book, Number
-from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import Edges, edges_for, share_over
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import Edges, Over, edges_for, share_over
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import Labels, RawSeries, Step
 
 
@@ -35,6 +35,8 @@ class LatencyBook(Book):
         super().__init__(slo, spec, origin, number)
         self._arms = {arm: _Histogram({}, {}, {}) for arm in ("canary", "stable")}
         self._edges: Edges | None = None
+        # One for each number of a tally that is read off a boundary.
+        self._over = [Over() for _number in range(6)]
 
     def see(self, arm: str, series: RawSeries, steps: list[Step]) -> None:
         super().see(arm, series, steps)
@@ -92,15 +94,16 @@ class LatencyBook(Book):
         canary, stable = self._arms["canary"], self._arms["stable"]
         cell, n = canary.cells.get(index, {}), _total(canary, index)
         base, m = stable.cells.get(index, {}), _total(stable, index)
+        limit, low, over, under, drift, at_stable = self._over
         return Tally(
             n,
-            share_over(cell, n, edges.above_limit),
-            share_over(cell, n, edges.below_limit),
-            share_over(cell, n, edges.below_violation),
-            share_over(cell, n, edges.above_violation),
-            share_over(cell, n, edges.drift),
+            limit.put(index, cell, n, edges.above_limit),
+            low.put(index, cell, n, edges.below_limit),
+            over.put(index, cell, n, edges.below_violation),
+            under.put(index, cell, n, edges.above_violation),
+            drift.put(index, cell, n, edges.drift),
             m,
-            share_over(base, m, edges.drift),
+            at_stable.put(index, base, m, edges.drift),
         )
 
     def _problem(self, canary: _Histogram, stable: _Histogram, edges: Edges) -> tuple[str, str] | None:
