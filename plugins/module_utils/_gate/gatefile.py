@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate import units
 from ansible_collections.tars.rollout.plugins.module_utils._gate.checked import (
+    LABEL,
     GateFileError,
     mapping,
     matchers,
@@ -23,7 +24,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import HOL
 KINDS = ("ratio", "latency", "gauge", "count", "expr")
 SERVER_ERRORS = {"status": "5.."}
 _TOP = {"gate", "service", "prometheus", "arms", "expect_pods", "defaults", "slos", "stages"}
-_DEFAULTS = {"bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "on_inconclusive"}
+_DEFAULTS = {"bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "on_inconclusive", "strata"}
 _COMMON = {"limit", "match", "arm"}
 KEYS = {
     "ratio": {*_COMMON, "bad", "violation", "max_drift", "on_limit", "on_drift"},
@@ -62,7 +63,19 @@ def parse(data: Mapping[str, Any], stage: Mapping[str, Any] | None = None) -> Sp
     for slo in parsed:
         if slo.arm not in (*arms, "any"):
             raise GateFileError(f"{here}: {slo.name}: arm", f"there is no arm {slo.arm!r}", "Use canary, stable or any")
-    return Spec(parsed, arms, service=service, expect_pods=_pods(here, data.get("expect_pods"), arms), **settings)
+    pods = _pods(here, data.get("expect_pods"), arms)
+    strata = _strata(here, stage.get("strata") or (data.get("defaults") or {}).get("strata"), parsed)
+    return Spec(parsed, arms, service=service, expect_pods=pods, strata=strata, **settings)
+
+
+def _strata(here: str, value: Any, slos: tuple[Slo, ...]) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not LABEL.fullmatch(value):
+        raise GateFileError(f"{here}: strata", f"{value!r} is no name of a label", "Such as strata: route")
+    if any(value in slo.bad for slo in slos):
+        raise GateFileError(f"{here}: strata", f"{value} tells bad requests from good ones", "Take another label")
+    return value
 
 
 def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, float]:

@@ -76,6 +76,15 @@ def relative_increments(x: float, n: float, y: float, m: float, ratio: float) ->
     return tuple(increments)
 
 
+def stratified(strata: Iterable[Increments]) -> Increments:
+    """Log evidence of one scrape over its strata, such as routes.
+
+    Each stratum is a comparison of its own, so a canary that gets another mix of requests than stable is not taken for
+    a worse one; the product of independent bets is a bet (Turner, Gruenwald, arXiv 2302.11401).
+    """
+    return tuple(map(sum, zip(*strata, strict=True)))
+
+
 def absolute_increments(x: float, n: float, limit: float) -> Increments:
     """Log evidence of one scrape against "the canary's bad share is at most ``limit``".
 

@@ -18,7 +18,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Spe
 from ansible_collections.tars.rollout.plugins.module_utils._http import Options, basic, bearer
 
 TIMES = ("bake", "settle", "max_bake", "scrape", "alpha", "beta")
-_STAGE = {*TIMES, "early_pass", "weight", "limits", "max_drift"}
+_STAGE = {*TIMES, "early_pass", "strata", "weight", "limits", "max_drift"}
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,6 @@ class Plan:
 
 def read(params: Mapping[str, Any]) -> Plan:
     """The plan of a call; raises RolloutError for anything that cannot be meant."""
-    if params.get("strata"):
-        raise _refuse(
-            "strata", f"{params['strata']!r} is given, and evidence by route is not there yet", "Leave it out"
-        )
     services = params["services"]
     if not services:
         raise _refuse("services", "no service is named", "A gate without one would pass everything")
@@ -47,7 +43,7 @@ def read(params: Mapping[str, Any]) -> Plan:
     unknown = sorted(set(stage) - _STAGE)
     if unknown:
         raise _refuse("stage", f"the key {unknown[0]!r} is not known", f"Known: {', '.join(sorted(_STAGE))}")
-    stage |= {key: params[key] for key in (*TIMES, "early_pass") if params.get(key) is not None}
+    stage |= {key: params[key] for key in (*TIMES, "early_pass", "strata") if params.get(key) is not None}
     replay = _replay(params.get("replay"))
     if replay:
         # What is judged is the window: its length is the bake.

@@ -283,7 +283,8 @@ def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"strata": "route"}, "strata cannot be used"),
+    ({"strata": "the route"}, "no name of a label"),
+    ({"strata": "status"}, "tells bad requests from good ones"),
     ({"services": []}, "no service is named"),
     ({"services": [GATE, GATE]}, "is there twice"),
     ({"stage": {"weight": 101}}, "0 to 100"),
