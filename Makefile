@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule budget lab-up lab-down lab-status bench-gate bench-gate-live build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test-all: venv ## the same and the long rest
 stage: venv ## one stage: make stage STAGE="core 2.18" (names: make budget)
 	@$(SUITE) --stage "$(STAGE)"
 
-lint unit sanity cases integration molecule: venv ## that stage alone
+lint unit sanity cases integration molecule rollouts: venv ## that stage alone
 	@$(SUITE) --stage $@
 
 budget: venv ## the stages and their minutes
@@ -49,6 +49,9 @@ bench-gate: venv ## how fast and how wrongly slo_gate decides, simulated: build/
 
 bench-gate-live: venv ## the same against a real Prometheus, by the wall clock (about 3 minutes)
 	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_gate_live.py
+
+demo: venv ## the main job on the lab: a good release through all regions, a bad one rolled back (REGIONS=4, DEMO_KEEP=1)
+	@PYTHONPATH=.ansible/collections:tests/demo:tests/lab .venv/bin/python -m tars_demo --regions $(or $(REGIONS),2)
 
 build: venv ## the collection's tarball, in build/
 	@mkdir -p build && .venv/bin/ansible-galaxy collection build --force --output-path build

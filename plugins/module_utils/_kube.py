@@ -130,6 +130,16 @@ class Client:
             options["dryRun"] = ["All"]
         return self._call("delete", kind, namespace, name, body=options, dry_run=dry_run)
 
+    def served(self, kind: Kind) -> bool:
+        """Whether the cluster has that kind; every account may ask. Without rights a list says only "forbidden"."""
+        try:
+            known = self._call("get", Kind(kind.api_version, "", namespaced=False), "")
+        except KubeError as error:
+            if error.reason != "kube_not_found":
+                raise
+            return False
+        return any(item.get("name") == kind.plural for item in known.get("resources") or [])
+
     def pod_get(self, namespace: str, pod: str, port: int, path: str) -> str:
         """What a pod's own HTTP server answers to a GET, asked through the API server (verb get on pods/proxy)."""
         request = Request(

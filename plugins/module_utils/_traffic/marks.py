@@ -48,10 +48,13 @@ def fence_of(seen: Seen) -> int | None:
 
 
 def cut_of(seen: Seen) -> Cut | None:
-    """The cut that the route tells of. A text that is not ours still means: somebody wanted it cut."""
+    """The cut that the route tells of."""
     text = seen.annotations.get(CUT)
-    if text is None:
-        return None
+    return None if text is None else parse_cut(text)
+
+
+def parse_cut(text: str) -> Cut:
+    """A cut from its annotation. A text that is not ours still means: somebody wanted it cut."""
     try:
         data = json.loads(text)
         return Cut(str(data["release"]), str(data["time"]), str(data["reason"]))

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The file of a run: one JSON line per request and per WebSocket connection, in the order in which they ended.
 
-Keys of a request: `t` (seconds since the start at which it was due), `service`, `region`, `kind` (kept, new),
-`outcome`, `version`, `status`, `latency_ms` (from the moment it left), `lag_ms` (how late it left; the sum of both is
-what a user felt), and `detail` where there is one. A WebSocket (kind ws): `t` is when it was opened, `latency_ms` the
-handshake; besides `open_s` and `lines`.
+Keys of a request: `at` (when it was due, in seconds since 1970), `t` (the same since the start), `service`, `region`,
+`kind` (kept, new), `outcome`, `version`, `status`, `latency_ms` (from the moment it left), `lag_ms` (how late it left;
+the sum of both is what a user felt), and `detail` where there is one. A WebSocket (kind ws): `at` and `t` are when it
+was opened, `latency_ms` the handshake; besides `open_s` and `lines`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Record:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._start = 0.0
 
     def __enter__(self) -> Record:
         if self._path is not None:
@@ -44,11 +45,16 @@ class Record:
             self._file.close()
             self._file = None
 
+    def begin(self, moment: float) -> None:
+        """Say when the run starts, in seconds since 1970."""
+        self._start = moment
+
     def add(self, t: float, draw: Draw, result: Result, took: float, **more: Any) -> None:
         """Write one line; `t` and `took` in seconds."""
         if self._file is None:
             return
         line = {
+            "at": round(self._start + t, 3),
             "t": round(t, 4),
             "service": draw.service,
             "region": draw.region,

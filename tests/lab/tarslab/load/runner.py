@@ -94,6 +94,7 @@ class _Run:
         cpu = time.process_time()
         async with Sender(self._plan) as sender:
             self._start = time.monotonic()
+            self._record.begin(time.time())
             keepers = [asyncio.create_task(self._keep(draw)) for draw in self._plan.websocket_draws()]
             ticker = asyncio.create_task(self._tick(progress))
             try:

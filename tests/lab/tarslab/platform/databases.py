@@ -55,6 +55,8 @@ def ensure_database(lab: Lab, region: str) -> Database:
         if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", name):
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
         connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(name), sql.Literal(password)))
+        # Who rolls out sees how far the standbys are; without it the lag of others is hidden.
+        connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(name)))
         if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", name):
             connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(name)))
         # A region's role must not look into another's database.

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# This util is PRIVATE to the collection tars.rollout: it may change at any time.
+# Do not use it from other collections or from modules and plugins of your own.
+"""Who else writes a Deployment or its autoscaler: Argo CD, Flagger, Argo Rollouts, KEDA. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import (
+    Document,
+    Finding,
+    Service,
+    World,
+    annotations_of,
+    labels_of,
+    name_of,
+)
+
+ARGO_CD = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance")
+
+
+def owners(world: World, service: Service, deployment: Document | None) -> Iterator[Finding]:
+    """One finding for each program that would undo what a rollout does to this service."""
+    if deployment is not None:
+        yield from _argo_cd(service, deployment)
+        for owner in deployment["metadata"].get("ownerReferences") or []:
+            if owner.get("controller"):
+                seen = f"the Deployment {service.name} is owned by the {owner.get('kind')} {owner.get('name')}"
+                yield Finding("owned", service.name, seen, "Let that owner stop first; it would undo what is done here")
+    for canary in world.all("flagger_canaries"):
+        target = (canary.get("spec") or {}).get("targetRef") or {}
+        if target.get("name") == service.name:
+            seen = f"Flagger's Canary {name_of(canary)} has the Deployment {service.name} as its target"
+            yield Finding(
+                "owned_by_flagger", service.name, seen, "Delete the Canary object, or let Flagger roll it out"
+            )
+    for rollout in world.all("argo_rollouts"):
+        work = (rollout.get("spec") or {}).get("workloadRef") or {}
+        if service.name in (name_of(rollout), work.get("name")):
+            seen = f"the Rollout {name_of(rollout)} of Argo Rollouts runs {service.name}"
+            yield Finding(
+                "owned_by_argo_rollouts", service.name, seen, "Move it to a Deployment, or let Argo roll it out"
+            )
+
+
+def scaler_owner(scaler: Document) -> str:
+    """Who would set an autoscaler back: its owner, as kind and name; empty when nobody would."""
+    owned = (f"{item.get('kind')} {item.get('name')}" for item in scaler["metadata"].get("ownerReferences") or [])
+    return next(owned, "")
+
+
+def _argo_cd(service: Service, deployment: Document) -> Iterator[Finding]:
+    marks = [key for key in ARGO_CD if key in annotations_of(deployment) or key in labels_of(deployment)]
+    if marks:
+        told = annotations_of(deployment).get(marks[0]) or labels_of(deployment).get(marks[0]) or ""
+        seen = f"the Deployment {service.name} is under Argo CD ({marks[0]}: {told.partition(':')[0]})"
+        hint = "Pause auto-sync of that application and its parents, or take the service out of it; it would undo this"
+        yield Finding("owned_by_argo_cd", service.name, seen, hint)

@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The demo: the lab, a load, a good release through all regions, a bad one that is stopped; then the tables.
+
+Exit code: 0 when both went as they should, 1 when not, 2 when the demo itself could not go on, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._record import ledger
+
+from . import report, story
+from .child import Ended, run
+from .lab import ALL, THREE, DemoLab, next_release
+from .load import Load, counts
+from .report import Part
+
+ROOT = Path(__file__).resolve().parents[3]
+OUT = ROOT / "build" / "demo"
+PLANNED = {"stage": 15.0, "soak": 15.0, "back": 10.0}
+"""Seconds that the lab's inventory asks for; a test compares them."""
+WARM_S = 20.0
+"""Seconds of load before the rollout begins: the gate wants stable's past, and the preflight the traffic."""
+
+
+class Demo:
+    """One run of it; everything that it writes is in build/demo, and the result in build/demo.json."""
+
+    def __init__(self, regions: tuple[str, ...]) -> None:
+        self._regions = regions
+        self._names = [region.replace("_", "-") for region in regions]
+        self._started = time.monotonic()
+        self._turns = False  # whether regions have their turn by now, after the preflight of all
+        self._lab = DemoLab(ROOT, OUT / "lab.log", self._say)
+
+    def run(self) -> int:
+        """All of it; the exit code."""
+        shutil.rmtree(OUT, ignore_errors=True)
+        OUT.mkdir(parents=True)
+        self._title(f"The lab: {', '.join(self._names)}")
+        was_down = self._lab.up(self._regions)
+        try:
+            ok = self._both()
+        finally:
+            self._leave(was_down)
+        return 0 if ok else 1
+
+    def _both(self) -> bool:
+        self._end_what_is_under_way()
+        good_release, bad_release = next_release([self._lab.stable(region) for region in self._regions])
+        self._lab.release(good_release)
+        self._lab.release(bad_release, "error_share=0.06")
+        good = self._rollout(
+            "good", good_release, f"A good release, {good_release}, through {len(self._regions)} regions"
+        )
+        bad = self._rollout("bad", bad_release, f"A bad release, {bad_release}: 6 % of its requests fail")
+        document = report.document(good, bad, self._names)
+        document["demo"] = {"duration_s": round(time.monotonic() - self._started, 1), "regions": self._names}
+        (ROOT / "build" / "demo.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        print("\n".join(report.tables(good, bad, self._names)), flush=True)
+        self._say(
+            f"All of it took {(time.monotonic() - self._started) / 60:.1f} minutes; the figures are in build/demo.json"
+        )
+        return bool(document["ok"])
+
+    def _rollout(self, name: str, release: str, title: str) -> Part:
+        self._title(title)
+        evidence = ROOT / "build" / "rollout" / release
+        shutil.rmtree(evidence, ignore_errors=True)
+        load = Load(self._lab.program, OUT / name, self._regions)
+        began = time.monotonic()
+        with load.running():
+            self._say(f"load on: {len(self._regions)} regions, more to the one at work")
+            time.sleep(WARM_S)
+            began = time.monotonic()
+            done = run(
+                [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/ga_rollout.yml",
+                 "-i", self._inventory(), "-e", f"rollout_release={release}"],
+                OUT / f"{name}.log",
+                lambda line: self._follow(line, load),
+                env={"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+                cwd=ROOT,
+            )  # fmt: skip
+            seconds = time.monotonic() - began
+        self._say("load off")
+        rows = story.rows(ledger.read(str(evidence / "ledger.jsonl")), PLANNED)
+        story.count(rows, counts(OUT / name))
+        found = str(evidence.relative_to(ROOT))
+        return Part(release, seconds, _outcomes(evidence), rows, load.totals, found, done.code)
+
+    def _follow(self, line: str, load: Load) -> None:
+        """Show what a person wants to see of Ansible's output, and give the load to the region at work."""
+        if line.startswith("PLAY ["):
+            self._turns = "ROLLOUT" in line
+        region = next((name for name in self._names if line.startswith(f"{name} ")), "")
+        if region and self._turns:
+            load.follow(region.replace("-", "_"))
+        if region or line.startswith(("PLAY [", "fatal:", "ERROR", "[ERROR]")) or "OUTCOME " in line:
+            self._say(line.strip().rstrip("* "))
+
+    def _end_what_is_under_way(self) -> None:
+        for region in self._regions:
+            release = self._lab.under_way(region)
+            if release:
+                self._say(f"{region} has {release} under way, from a run that was ended: rolling it back first")
+                done = run(
+                    [str(Path(sys.executable).with_name("ansible-playbook")), "playbooks/rollback.yml",
+                     "-i", self._inventory(), "--limit", region],
+                    OUT / "before.log", lambda line: None, cwd=ROOT,
+                )  # fmt: skip
+                if done.code:
+                    raise Ended(f"{region} could not be rolled back; see build/demo/before.log.")
+
+    def _inventory(self) -> str:
+        return "inventories/lab" if self._regions == THREE else "inventories/lab_all"
+
+    def _leave(self, was_down: bool) -> None:
+        if was_down and not os.environ.get("DEMO_KEEP"):
+            self._say("taking the lab down (DEMO_KEEP=1 leaves it up)")
+            self._lab.down()
+        else:
+            self._say("the lab stays up; make lab-down takes it down")
+
+    def _title(self, text: str) -> None:
+        print(f"\n== {text}", flush=True)
+
+    def _say(self, text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        print(f"[{minutes:2}:{seconds:02}] {text}", flush=True)
+
+
+def _outcomes(evidence: Path) -> dict[str, Any]:
+    """What the outcome files say, in the order in which the regions ended."""
+    files = sorted(evidence.glob("outcome-*.json"), key=lambda path: path.stat().st_mtime)
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    return {entry["region"]: entry for entry in found}
+
+
+def main() -> int:
+    """Read the arguments and run it."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--regions", type=int, choices=(2, 4), default=2,
+        help="regions beside staging (2; 4 takes all, as does REGIONS=4 with make)",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    # An end by SIGTERM is as orderly as one by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return Demo(THREE if arguments.regions == 2 else ALL).run()
+    except (Ended, RolloutError, OSError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "demo: interrupted; nothing is lost. `make demo` begins anew and first rolls back what was under way.",
+            file=sys.stderr,
+        )
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
