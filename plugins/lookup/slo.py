@@ -81,7 +81,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._errors import Rollou
 from ansible_collections.tars.rollout.plugins.module_utils._slo_import import argo, openslo
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc]
     """Reads one file per term."""
 
     def run(self, terms: list[Any], variables: Any = None, **kwargs: Any) -> list[dict[str, Any]]:

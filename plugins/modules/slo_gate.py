@@ -203,7 +203,9 @@ evidence:
   type: list
   elements: dict
 cost:
-  description: Polls, requests, samples, bytes and seconds that the call cost Prometheus.
+  description:
+    - Polls, requests, samples, bytes and seconds that the call cost Prometheus. C(poll_requests) and C(poll_samples)
+      are those of the polls, without the first values, the history and the linter.
   returned: always
   type: dict
 cut:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from . import more_cases
+from . import more_cases, more_cases_too
 from .gate_format import Outcome, load, play
 
 Player = Callable[[dict[str, Any]], Outcome]
@@ -18,9 +18,10 @@ Player = Callable[[dict[str, Any]], Outcome]
 def _cases(config: pytest.Config) -> list[dict[str, Any]]:
     """Those that are asked for; without a wish the examples and the project's own."""
     path = Path(config.getoption("--cases"))
-    return [*load(path), *(more_cases.CASES if path == EXAMPLES else [])]
+    return [*load(path), *(OWN if path == EXAMPLES else [])]
 
 
+OWN = [case for part in (more_cases, more_cases_too) for case in part.CASES]
 EXAMPLES = Path(__file__).with_name("gate_cases.json")
 CASES: dict[pytest.Config, list[dict[str, Any]]] = {}
 

@@ -39,8 +39,8 @@ class ShareJudge:
         self.slo = slo
         self._spec = spec
         starts = restarts(spec.bake_s - spec.settle_s, spec.scrape_s)
-        self._worse = Evidence(starts)
-        self._above = Evidence(starts)
+        self._worse = Evidence(starts, laws.STAKES)
+        self._above = Evidence(starts, laws.STAKES)
         self._certified = Evidence()
         self._compared = spec.has_stable and slo.max_drift is not None
         alpha = spec.share_alpha

@@ -86,11 +86,11 @@ def _objective(
         found.lose(name, "a raw ratio has no counts: it is a hard rule without statistics")
         return
     part, total = ratio.get("good") or ratio.get("bad"), ratio.get("total")
-    queries = [_query(mapping(item)) for item in (part, total)]
-    if not all(queries):
+    counted, whole = _query(mapping(part)), _query(mapping(total))
+    if not counted or not whole:
         found.lose(name, f"the indicator of {title} has no Prometheus queries for a part and the total")
         return
-    slo, why = share_or_expression(*queries, bool(ratio.get("good")), 1 - target, labels)
+    slo, why = share_or_expression(counted, whole, bool(ratio.get("good")), 1 - target, labels)
     found.add(title, slo)
     if why:
         found.lose(name, why)
