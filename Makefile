@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos bench-govern bench-traffic bench-pg build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos bench-govern bench-traffic bench-pg bench-gate-cost build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lab-down: venv ## take the lab down; what was built stays in the cache
 
 bench-gate: venv ## how fast and how wrongly slo_gate decides, simulated: build/bench/gate.json
 	@PYTHONPATH=.ansible/collections:tests/bench .venv/bin/python tests/bench/bench_gate.py
+
+bench-gate-cost: venv ## what slo_gate costs: CPU of the judgement, requests and samples of a poll (needs Prometheus)
+	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_gate_cost.py
 
 bench-gate-live: venv ## the same against a real Prometheus, by the wall clock (about 3 minutes)
 	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_gate_live.py

@@ -19,6 +19,8 @@ description:
 extends_documentation_fragment:
   - tars.rollout.cluster
   - tars.rollout.guard
+  - tars.rollout.prometheus
+  - tars.rollout.cut_traffic
 attributes:
   check_mode:
     description:
@@ -43,47 +45,6 @@ options:
       - What is different in this stage - C(weight) (0 to 100), C(limits) by name of the objective, C(max_drift), and
         any of the times below.
     type: dict
-  prometheus:
-    description: How to reach Prometheus, Thanos or VictoriaMetrics. Partial responses are denied.
-    type: dict
-    suboptions:
-      url:
-        description: Base address. Gate files may name it instead; all of a call must name the same.
-        type: str
-      token:
-        description: Bearer token.
-        type: str
-      username:
-        description: User for basic authentication.
-        type: str
-      password:
-        description: Password for basic authentication.
-        type: str
-      headers:
-        description: More headers that hold no secret, such as C(X-Scope-OrgID). They may appear in messages.
-        type: dict
-      secret_headers:
-        description: More headers whose values are secret.
-        type: dict
-      ca:
-        description: Path of a bundle of certificate authorities.
-        type: path
-      client_cert:
-        description: Path of a client certificate.
-        type: path
-      client_key:
-        description: Path of its key.
-        type: path
-      proxy:
-        description: Address of a proxy; by default what the environment says.
-        type: str
-      validate_certs:
-        description: Whether the server's certificate is checked.
-        type: bool
-        default: true
-      timeout:
-        description: How long a query may take, with its unit. 10 seconds by default.
-        type: str
   bake:
     description: How long the stage is judged, such as V(10m). Wins over stage and gate files, like all times here.
     type: str
@@ -116,56 +77,6 @@ options:
     elements: str
     choices: [rollback, hold]
     default: [rollback]
-  cut_traffic:
-    description:
-      - Take the canary out of the traffic in the moment of a rollback, before anybody else hears of it.
-      - If that fails the verdict stands and the task fails.
-    type: dict
-    suboptions:
-      release:
-        description: The release whose traffic is cut, as written on the routes.
-        type: str
-        required: true
-      services:
-        description: The routes to cut, in the form of the option O(tars.rollout.canary_weight#module:services).
-        type: list
-        elements: dict
-        required: true
-        suboptions:
-          name:
-            description: Name of the service.
-            type: str
-            required: true
-          provider:
-            description: What routes the service.
-            type: str
-            choices: [istio, gateway_api]
-            default: istio
-          object:
-            description: The object that holds the route.
-            type: dict
-            required: true
-            suboptions:
-              namespace:
-                description: Namespace of the object.
-                type: str
-                required: true
-              name:
-                description: Name of the object; the service's name when not given.
-                type: str
-              kind:
-                description: Kind of the object, where the provider knows more than one.
-                type: str
-          route:
-            description: Name of the route.
-            type: str
-            required: true
-          stable:
-            description: The destination of stable.
-            type: str
-          canary:
-            description: The destination of the canary.
-            type: str
   replay:
     description:
       - Judge a past window from stored data, scrape by scrape as a live run would have, without waiting.
@@ -181,7 +92,9 @@ options:
         type: str
         required: true
   strata:
-    description: Label whose values are judged as strata. Not available yet; refused.
+    description:
+      - Label, such as V(route), whose values are compared with stable one by one. For a canary that gets another mix of
+        requests than stable.
     type: str
   region:
     description: Name of the region, for live lines.
@@ -193,8 +106,6 @@ options:
     default: gate
 author:
   - T.A.R.S. rollout contributors (@tars-rollout)
-requirements:
-  - requests (the Python library)
 """
 
 EXAMPLES = r"""
@@ -293,7 +204,9 @@ evidence:
   type: list
   elements: dict
 cost:
-  description: Polls, requests, samples, bytes and seconds that the call cost Prometheus.
+  description:
+    - Polls, requests, samples, bytes and seconds that the call cost Prometheus. C(poll_requests) and C(poll_samples)
+      are those of the polls, without the first values, the history and the linter.
   returned: always
   type: dict
 cut:

@@ -68,10 +68,10 @@ class FaultyProxy:
         if fault is not None and fault["kind"] == "error":
             error = {
                 "status": "error",
-                "errorType": fault["errorType"],
-                "error": _TEXTS.get(fault["errorType"], "fault"),
+                "errorType": fault.get("errorType"),
+                "error": _TEXTS.get(str(fault.get("errorType")), "fault"),
             }
-            return fault["http"], json.dumps(error).encode()
+            return int(fault.get("http") or 503), json.dumps(error).encode()
         request = Request(f"{self._upstream}{path}", data=body, method="POST")
         with _OPENER.open(request, timeout=30) as response:
             status, content = response.status, response.read()
@@ -81,5 +81,5 @@ class FaultyProxy:
             answer["data"]["result"] = [at, str(float(value) - self.offset)]
             return status, json.dumps(answer).encode()
         if fault is not None:
-            return status, json.dumps({**json.loads(content), "warnings": [fault["text"]]}).encode()
+            return status, json.dumps({**json.loads(content), "warnings": [str(fault.get("text"))]}).encode()
         return status, content

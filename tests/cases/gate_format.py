@@ -1,11 +1,15 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads the case format gate-cases/1, and plays a case against the gate as Prometheus would answer it."""
+"""Reads the case format gate-cases/1, and plays a case against the gate as Prometheus would answer it.
+
+Any legal file is read: ids, order and optional keys are free, null is the same as absent.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,35 +51,46 @@ def gate_file(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The gate file that says the same as a case's spec, key by key as in the table."""
     result: dict[str, Any] = {"gate": "v1", "slos": {slo["name"]: _slo(slo) for slo in spec["slos"]}}
     for ours, theirs in keys.GATE.items():
-        if theirs == "slos" or theirs not in spec:
+        if theirs == "slos" or spec.get(theirs) is None:
             continue
         value = spec[theirs]
         if ours.startswith("defaults."):
             typed = _percent(value) if theirs in ("alpha", "beta") else f"{value!r}s"
             result.setdefault("defaults", {})[ours.removeprefix("defaults.")] = typed
         else:
-            result[ours] = value
+            result[ours] = {arm: entry for arm, entry in value.items() if entry is not None}
     return result
 
 
 def _slo(slo: Mapping[str, Any]) -> dict[str, Any]:
     kind, metric = slo["type"], slo["metric"]
-    result: dict[str, Any] = {kind: metric}
+    unit = _unit(slo) if kind == "latency" else ""
+    result: dict[str, Any] = {kind: metric, **({"unit": unit} if unit else {})}
     for ours, theirs in keys.SLO.items():
-        if theirs in ("name", "type", "metric", "limit_text") or slo.get(theirs) is None:
+        # Words of other kinds mean nothing here; a case may still say them.
+        if theirs in ("name", "type", "metric") or slo.get(theirs) is None or ours not in gatefile.KEYS[kind]:
             continue
-        result[ours] = _typed(kind, theirs, slo[theirs], metric)
-    if kind in ("gauge", "count"):
-        # Words of the other kinds mean nothing here; a case may still say them.
-        result = {key: value for key, value in result.items() if key in (kind, "limit", "for", "arm")}
+        result[ours] = _typed(kind, theirs, slo[theirs], 1000.0 if unit == "ms" else units.per_second(metric))
+    if unit:
+        result["limit"] = slo["limit_text"]
     return result
 
 
-def _typed(kind: str, key: str, value: Any, metric: str) -> Any:
+def _unit(slo: Mapping[str, Any]) -> str:
+    """The unit of the buckets, where the limit is there as it was written and as a number."""
+    try:
+        written = units.seconds(slo.get("limit_text"))
+    except units.UnitError:
+        return ""
+    fitting = (unit for unit, factor in (("s", 1), ("ms", 1000)) if math.isclose(written * factor, slo["limit"]))
+    return next(fitting, "")
+
+
+def _typed(kind: str, key: str, value: Any, per_second: float) -> Any:
     if key in ("limit", "violation") and kind == "ratio":
         return _percent(value)
     if key in ("limit", "violation") and kind == "latency":
-        return f"{value / units.per_second(metric)!r}s"
+        return f"{value / per_second!r}s"
     if key == "max_drift":
         return _percent(value)
     if key == "for_s":
@@ -104,16 +119,16 @@ class CaseSource:
     """Answers polls from the series of a case, with its faults."""
 
     def __init__(self, case: Case) -> None:
-        self._series = [(item["m"], item["l"], list(_samples(item))) for item in case.get("series", ())]
-        self._faults = {fault["t"]: fault for fault in case.get("faults", ())}
-        self._skew = float(case.get("gate_clock_offset_s", 0))
+        self._series = [(name, labels, samples) for name, labels, samples in series_of(case)]
+        self._faults = faults_of(case)
+        self._skew = float(case.get("gate_clock_offset_s") or 0)
 
     def read(self, at: float) -> Poll:
         fault = self._faults.get(round(at - EPOCH, 3))
         if fault is not None and fault["kind"] == "error":
-            return Poll(fault=("QUERY_ERROR", f"HTTP {fault['http']} {fault['errorType']}"))
+            return Poll(fault=("QUERY_ERROR", f"HTTP {fault.get('http')} {fault.get('errorType')}"))
         if fault is not None:
-            return Poll(fault=("PARTIAL_DATA", fault["text"]))
+            return Poll(fault=("PARTIAL_DATA", str(fault.get("text"))))
         return Poll(self.upto(at), skew=self._skew)
 
     def upto(self, at: float) -> list[RawSeries]:
@@ -121,10 +136,21 @@ class CaseSource:
         return [RawSeries(m, labels, samples) for m, labels, samples in seen if samples]
 
 
-def _samples(item: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
-    for index, value in enumerate(item["v"]):
-        if value is not None:
-            yield EPOCH + item["t0"] + index * item["dt"], float(value)
+def faults_of(case: Case) -> dict[float, Mapping[str, Any]]:
+    """What the polls of the judgement meet, by second; at second 0 nothing is judged yet."""
+    return {round(float(fault["t"]), 3): fault for fault in case.get("faults") or () if fault["t"] > 0}
+
+
+def series_of(case: Case) -> list[tuple[str, dict[str, str], list[tuple[float, float]]]]:
+    """(metric, labels, samples in order of time); one entry for each series, however many pieces a case has of it."""
+    found: dict[tuple[str, frozenset[tuple[str, str]]], dict[float, float]] = {}
+    for item in case.get("series") or ():
+        labels = frozenset((str(key), str(value)) for key, value in (item.get("l") or {}).items())
+        samples = found.setdefault((item["m"], labels), {})
+        for index, value in enumerate(item["v"]):
+            if value is not None:
+                samples[EPOCH + item.get("t0", 0) + index * item["dt"]] = float(value)
+    return [(name, dict(labels), sorted(samples.items())) for (name, labels), samples in found.items()]
 
 
 def play(case: Case) -> Outcome:

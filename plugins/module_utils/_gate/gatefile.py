@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate import units
 from ansible_collections.tars.rollout.plugins.module_utils._gate.checked import (
+    LABEL,
     GateFileError,
     mapping,
     matchers,
@@ -23,9 +24,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import HOL
 KINDS = ("ratio", "latency", "gauge", "count", "expr")
 SERVER_ERRORS = {"status": "5.."}
 _TOP = {"gate", "service", "prometheus", "arms", "expect_pods", "defaults", "slos", "stages"}
-_DEFAULTS = {"bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "on_inconclusive"}
+_DEFAULTS = {"bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "on_inconclusive", "strata"}
 _COMMON = {"limit", "match", "arm"}
-_KEYS = {
+KEYS = {
     "ratio": {*_COMMON, "bad", "violation", "max_drift", "on_limit", "on_drift"},
     "latency": {*_COMMON, "quantile", "unit", "violation", "max_drift", "on_limit", "on_drift"},
     "gauge": {*_COMMON, "for"},
@@ -62,7 +63,19 @@ def parse(data: Mapping[str, Any], stage: Mapping[str, Any] | None = None) -> Sp
     for slo in parsed:
         if slo.arm not in (*arms, "any"):
             raise GateFileError(f"{here}: {slo.name}: arm", f"there is no arm {slo.arm!r}", "Use canary, stable or any")
-    return Spec(parsed, arms, service=service, expect_pods=_pods(here, data.get("expect_pods"), arms), **settings)
+    pods = _pods(here, data.get("expect_pods"), arms)
+    strata = _strata(here, stage.get("strata") or (data.get("defaults") or {}).get("strata"), parsed)
+    return Spec(parsed, arms, service=service, expect_pods=pods, strata=strata, **settings)
+
+
+def _strata(here: str, value: Any, slos: tuple[Slo, ...]) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not LABEL.fullmatch(value):
+        raise GateFileError(f"{here}: strata", f"{value!r} is no name of a label", "Such as strata: route")
+    if any(value in slo.bad for slo in slos):
+        raise GateFileError(f"{here}: strata", f"{value} tells bad requests from good ones", "Take another label")
+    return value
 
 
 def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, float]:
@@ -109,7 +122,7 @@ def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) 
         seen = f"it has {' and '.join(kinds)}" if kinds else f"it has only {', '.join(map(str, data)) or 'nothing'}"
         raise GateFileError(where, seen, f"Give exactly one of {', '.join(KINDS)}")
     kind = kinds[0]
-    only(data, {kind, *_KEYS[kind]}, where)
+    only(data, {kind, *KEYS[kind]}, where)
     if limit is not None:
         data["limit"] = limit
     if data.get("limit") is None:

@@ -48,5 +48,6 @@ ONLY_GATE = (
     "defaults.max_bake",
     "defaults.early_pass",
     "defaults.on_inconclusive",
+    "defaults.strata",
 )
 ONLY_SLO = ("expr", "match", "unit")

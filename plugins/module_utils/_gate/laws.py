@@ -16,10 +16,12 @@ from collections.abc import Iterable, Sequence
 
 # How much worse than allowed the alternatives are that the evidence bets on. Any mixture of them is a valid bet.
 WORSE = (1.4, 2.0, 3.0, 5.0, 10.0)
+# How the stake against a true claim is spread over them: most on what breaks releases, two to five times worse.
+STAKES = (1 / 11, 2 / 11, 3 / 11, 3 / 11, 2 / 11)
 # No single scrape counts for more than 20 : 1, so that none decides alone.
 CAP = math.log(20)
 # How the budget for a wrong rollback is spent when there is a baseline; without one the absolute test has all of it.
-RELATIVE, ABSOLUTE, FINAL = 0.6, 0.1, 0.3
+RELATIVE, ABSOLUTE, FINAL = 0.7, 0.05, 0.25
 # Rollback needs at least so many bad requests, in at least so many scrapes.
 MIN_BAD, MIN_SCRAPES = 5, 2
 # Burstiness is measured from at least so many scrapes of history.
@@ -74,6 +76,15 @@ def relative_increments(x: float, n: float, y: float, m: float, ratio: float) ->
         share = ratio * k * n / (ratio * k * n + m)
         increments.append(x * math.log(share / null) + y * math.log((1 - share) / (1 - null)))
     return tuple(increments)
+
+
+def stratified(strata: Iterable[Increments]) -> Increments:
+    """Log evidence of one scrape over its strata, such as routes.
+
+    Each stratum is a comparison of its own, so a canary that gets another mix of requests than stable is not taken for
+    a worse one; the product of independent bets is a bet (Turner, Gruenwald, arXiv 2302.11401).
+    """
+    return tuple(map(sum, zip(*strata, strict=True)))
 
 
 def absolute_increments(x: float, n: float, limit: float) -> Increments:

@@ -12,35 +12,51 @@ from collections.abc import Sequence
 from ansible_collections.tars.rollout.plugins.module_utils._gate.laws import NOTHING, WORSE, Increments, log_sum
 
 RESTART_S = 60.0
+# The part of the stake that runs from the first scrape. What is bad is usually bad at once, and a late fault still
+# finds a stake that begins within the minute before it.
+FIRST = 0.8
+EVEN = (1 / len(WORSE),) * len(WORSE)
 
 
 class Evidence:
     """Evidence that grows from scrape to scrape and may be looked at after each of them (a mixture e-process).
 
-    ``log`` averages over the alternatives of the laws and over start times: one half of the stake runs from the first
-    scrape, the other half is spread over a restart every minute, so that healthy minutes do not outweigh a fault that
-    begins late (the idea of e-detectors: Shin, Ramdas, Rinaldo). Scrapes may be set again when late samples come in.
+    ``log`` averages over the alternatives of the laws and over start times: most of the stake runs from the first
+    scrape, the rest is spread over a restart every minute, so that healthy minutes do not outweigh a fault that begins
+    late (the idea of e-detectors: Shin, Ramdas, Rinaldo). Scrapes may be set again when late samples come in.
     """
 
-    def __init__(self, restarts: Sequence[int] = ()) -> None:
-        """``restarts``: indexes of the scrapes that the later stakes start at; fixed before the first look."""
+    def __init__(self, restarts: Sequence[int] = (), stakes: Sequence[float] = EVEN) -> None:
+        """``restarts``: indexes of the scrapes that the later stakes start at. ``stakes`` on the alternatives add up.
+
+        Both are fixed before the first look, or the evidence would have no bound.
+        """
+        self._stakes = [math.log(stake) for stake in stakes]
         if restarts:
-            self._starts = [(0, math.log(0.5))]
-            self._starts += [(start, math.log(0.5 / len(restarts))) for start in restarts]
+            self._starts = [(0, math.log(FIRST))]
+            self._starts += [(start, math.log((1 - FIRST) / len(restarts))) for start in restarts]
         else:
             self._starts = [(0, 0.0)]
         # Sums before scrape 0, 1, 2, ... for each alternative.
         self._sums: list[Increments] = [NOTHING]
+        # Asked for several times after each scrape, so it is kept.
+        self._log: float | None = None
 
     def put(self, index: int, increments: Increments) -> None:
         """Set scrape ``index``; all later ones are forgotten. Indexes are given without gaps."""
         del self._sums[index + 1 :]
+        self._log = None
         before = self._sums[index]
         self._sums.append(tuple(a + b for a, b in zip(before, increments, strict=True)))
 
     @property
     def log(self) -> float:
         """Natural logarithm of the evidence after the scrapes so far."""
+        if self._log is None:
+            self._log = self._mixed()
+        return self._log
+
+    def _mixed(self) -> float:
         now, length = self._sums[-1], len(self._sums) - 1
         terms = []
         for start, stake in self._starts:
@@ -48,8 +64,8 @@ class Evidence:
                 terms.append(stake)
                 continue
             before = self._sums[start]
-            grown = [a - b for a, b in zip(now, before, strict=True)]
-            terms.append(stake + log_sum(grown) - math.log(len(WORSE)))
+            grown = [part + a - b for part, a, b in zip(self._stakes, now, before, strict=True)]
+            terms.append(stake + log_sum(grown))
         return log_sum(terms)
 
 

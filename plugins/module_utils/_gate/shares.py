@@ -6,6 +6,8 @@
 # Do not use it from other collections or from modules and plugins of your own.
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.tars.rollout.plugins.module_utils._gate import explain, laws
 from ansible_collections.tars.rollout.plugins.module_utils._gate.process import Evidence, restarts
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import (
@@ -13,6 +15,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import (
     PASS,
     ROLLBACK,
     Finding,
+    Pair,
     Reading,
     Slo,
     Spec,
@@ -36,12 +39,16 @@ class ShareJudge:
         self.slo = slo
         self._spec = spec
         starts = restarts(spec.bake_s - spec.settle_s, spec.scrape_s)
-        self._worse = Evidence(starts)
-        self._above = Evidence(starts)
+        self._worse = Evidence(starts, laws.STAKES)
+        self._above = Evidence(starts, laws.STAKES)
         self._certified = Evidence()
         self._compared = spec.has_stable and slo.max_drift is not None
         alpha = spec.share_alpha
-        self._worse_needed = laws.threshold(laws.RELATIVE * alpha)
+        # Pooled over strata the last test would see another mix of requests as a worse canary: there the running
+        # evidence, which adds up strata, gets its part of the budget.
+        self._last_test = self._compared and not spec.strata
+        relative = laws.RELATIVE + (laws.FINAL if spec.strata else 0.0)
+        self._worse_needed = laws.threshold(relative * alpha)
         self._above_needed = laws.threshold((laws.ABSOLUTE if self._compared else 1.0) * alpha)
         self._alone_needed = laws.threshold(alpha)
         self._final = laws.FINAL * alpha
@@ -50,7 +57,7 @@ class ShareJudge:
         # Sums over the scrapes, one row more than scrapes; and in how many of them something was bad.
         self._sums: list[Tally] = [Tally()]
         self._hits: list[tuple[int, int]] = [(0, 0)]
-        self._kept: list[tuple[float, float, float, float]] = []
+        self._kept: list[Pair] = []
         # What was proven once stays proven: the guarantee is about "ever".
         self._proven: dict[str, str] = {}
         self._final_done = False
@@ -85,25 +92,26 @@ class ShareJudge:
             self._sums.append(Tally(*(a + b for a, b in zip(self._sums[index], tally, strict=True))))
             bad, drift = self._hits[index]
             self._hits.append((bad + (tally.bad > 0), drift + (tally.drift > 0)))
-            self._weigh(index, tally)
+            strata = reading.strata[index] if reading.strata else ()
+            self._weigh(index, tally, strata or (Pair(tally.drift, tally.n, tally.base, tally.m),))
 
-    def _weigh(self, index: int, tally: Tally) -> None:
+    def _weigh(self, index: int, tally: Tally, strata: Sequence[Pair]) -> None:
         slo, rho = self.slo, self.rho
-        own, base = laws.discount(tally.n, rho), laws.discount(tally.m, rho)
-        n, m = tally.n / own, tally.m / base
+        own = laws.discount(tally.n, rho)
+        n = tally.n / own
         nothing = laws.NOTHING
         # A scrape in which stable itself is over the limit says nothing about the canary alone.
         shared = self._spec.has_stable and tally.base > slo.bound * tally.m
         above = nothing if shared else laws.absolute_increments(tally.bad / own, n, slo.bound)
         self._above.put(index, laws.capped(above))
         self._certified.put(index, laws.exclusion_increments(tally.over / own, n, slo.excluded))
-        worse, keep = nothing, (0.0, 0.0, 0.0, 0.0)
+        worse, keep = nothing, Pair(0.0, 0.0, 0.0, 0.0)
         if self._compared:
-            x, y = tally.drift / own, tally.base / base
-            worse = laws.relative_increments(x, n, y, m, self._ratio)
+            pairs = [_discounted(pair, rho) for pair in strata]
+            worse = laws.stratified(laws.relative_increments(*pair, self._ratio) for pair in pairs)
             # The last test leaves out scrapes that stick out, as the cap does for the others.
-            if laws.average(worse) <= laws.CAP:
-                keep = (x, n, y, m)
+            if self._last_test and laws.average(worse) <= laws.CAP:
+                keep = pairs[0]
         self._worse.put(index, laws.capped(worse))
         self._kept.append(keep)
 
@@ -118,7 +126,7 @@ class ShareJudge:
             if self._worse.log >= self._worse_needed:
                 text = explain.worse(slo, total, self._worse.log, self._worse_needed)
                 self._proven["WORSE_THAN_STABLE"] = text
-            if end and not self._final_done:
+            if end and self._last_test and not self._final_done:
                 x, n, y, m = (sum(column) for column in zip(*self._kept, strict=True))
                 p = laws.exact_conditional_p(x, n, y, m, self._ratio)
                 if p <= self._final:
@@ -218,3 +226,8 @@ class ShareJudge:
             self._certified.log,
             self._certify_needed,
         )
+
+
+def _discounted(pair: Pair, rho: float) -> Pair:
+    own, base = laws.discount(pair.n, rho), laws.discount(pair.m, rho)
+    return Pair(pair.x / own, pair.n / own, pair.y / base, pair.m / base)

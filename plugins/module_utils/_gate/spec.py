@@ -85,6 +85,7 @@ class Spec:
 
     ``alpha`` is the budget for a wrong rollback, shared by all objectives; ``beta`` the risk, for each of them, that a
     pass did not exclude its violation. ``settle_s`` is the part of the bake, at its start, that is not judged.
+    ``strata`` is a label such as the route: canary is compared with stable for each of its values by itself.
     """
 
     slos: tuple[Slo, ...]
@@ -97,6 +98,7 @@ class Spec:
     beta: float = 0.05
     expect_pods: Mapping[str, int] = field(default_factory=dict)
     service: str = ""
+    strata: str = ""
 
     @property
     def has_stable(self) -> bool:
@@ -128,6 +130,15 @@ class Tally(NamedTuple):
 
 
 NONE = Tally()
+
+
+class Pair(NamedTuple):
+    """One stratum of one scrape: ``x`` bad of ``n`` canary requests, ``y`` bad of ``m`` stable requests."""
+
+    x: float
+    n: float
+    y: float
+    m: float
 
 
 @dataclass(frozen=True)
@@ -165,6 +176,8 @@ class Reading:
     history: tuple[tuple[float, float], ...] | list[tuple[float, float]] = ()
     exact: bool = True
     problem: tuple[str, str] | None = None
+    # The same requests as in ``tallies``, told apart by stratum; empty without strata.
+    strata: tuple[tuple[Pair, ...], ...] | list[tuple[Pair, ...]] = ()
 
 
 @dataclass(frozen=True)

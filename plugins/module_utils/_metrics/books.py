@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
-from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Reading, Slo, Spec, Tally
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Pair, Reading, Slo, Spec, Tally
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.book import Book, Number
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.latency_book import LatencyBook
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import matches
@@ -28,6 +28,7 @@ class RatioBook(Book):
         self._bad: dict[tuple[str, int], float] = defaultdict(float)
         self._all: dict[tuple[str, int], float] = defaultdict(float)
         self._verdicts: dict[frozenset[tuple[str, str]], bool | None] = {}
+        self._strata: dict[tuple[int, str], list[float]] = {}
 
     def see(self, arm: str, series: RawSeries, steps: list[Step]) -> None:
         super().see(arm, series, steps)
@@ -43,6 +44,12 @@ class RatioBook(Book):
             if bad:
                 self._bad[cell] += step.grown
             self._touch(cell[1])
+            if self._spec.strata:
+                place = (cell[1], series.labels.get(self._spec.strata, ""))
+                pair = self._strata.setdefault(place, [0.0] * 4)
+                first = 0 if arm == "canary" else 2
+                pair[first + 1] += step.grown
+                pair[first] += step.grown if bad else 0.0
 
     def reading(self, now: float) -> Reading:
         changed = self._since(self._number(now), self._tally)
@@ -56,7 +63,15 @@ class RatioBook(Book):
             changed=changed,
             history=history,
             problem=self._problem(),
+            strata=self._by_stratum(len(self._tallies)) if self._spec.strata else (),
         )
+
+    def _by_stratum(self, scrapes: int) -> list[tuple[Pair, ...]]:
+        found: list[list[Pair]] = [[] for _scrape in range(scrapes)]
+        for (index, _stratum), pair in self._strata.items():
+            if 1 <= index <= scrapes:
+                found[index - 1].append(Pair(*pair))
+        return [tuple(pairs) for pairs in found]
 
     def _cells_before(self, arm: str) -> dict[int, tuple[float, float, float]]:
         cells = {i: (self._bad.get((a, i), 0.0), total) for (a, i), total in self._all.items() if a == arm and i < 1}

@@ -65,8 +65,30 @@ def edges_for(slo: Slo, canary: set[float], stable: set[float]) -> Edges:
 
 def share_over(cell: Mapping[float, float], total: float, bound: float) -> float:
     """How many of ``total`` requests were slower than the boundary, from the growth of cumulative buckets."""
+    return min(total, max(0.0, _difference(cell, total, bound)))
+
+
+class Over:
+    """Requests slower than one boundary, scrape by scrape.
+
+    A histogram is not read in one moment: a request may be in ``+Inf`` already and in its bucket one scrape later. So
+    what counts is how far the running difference of the two rises above all it ever was; what comes late is no request.
+    """
+
+    def __init__(self) -> None:
+        # Running difference, and its highest value, before scrape 1, 2, ...
+        self._sums: list[tuple[float, float]] = [(0.0, 0.0)]
+
+    def put(self, index: int, cell: Mapping[float, float], total: float, bound: float) -> float:
+        """The requests of scrape ``index``, counted from 1; all later ones are forgotten. No index is left out."""
+        del self._sums[index:]
+        running, top = self._sums[index - 1]
+        running += _difference(cell, total, bound)
+        self._sums.append((running, max(running, top)))
+        return max(0.0, running - top)
+
+
+def _difference(cell: Mapping[float, float], total: float, bound: float) -> float:
     if bound == -math.inf:
         return total
-    if bound == math.inf:
-        return 0.0
-    return min(total, max(0.0, total - cell.get(bound, 0.0)))
+    return 0.0 if bound == math.inf else total - cell.get(bound, 0.0)

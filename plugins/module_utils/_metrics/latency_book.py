@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Reading, Slo, Spec, Tally
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Pair, Reading, Slo, Spec, Tally
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.book import Book, Number
-from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import Edges, edges_for, share_over
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import Edges, Over, edges_for, share_over
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import Labels, RawSeries, Step
 
 
@@ -35,9 +35,15 @@ class LatencyBook(Book):
         super().__init__(slo, spec, origin, number)
         self._arms = {arm: _Histogram({}, {}, {}) for arm in ("canary", "stable")}
         self._edges: Edges | None = None
+        # One for each number of a tally that is read off a boundary.
+        self._over = [Over() for _number in range(6)]
+        # The same for each stratum by itself.
+        self._strata: dict[str, LatencyBook] = {}
 
     def see(self, arm: str, series: RawSeries, steps: list[Step]) -> None:
         super().see(arm, series, steps)
+        if self._spec.strata:
+            self._stratum(series.labels.get(self._spec.strata, "")).see(arm, series, steps)
         histogram = self._arms[arm]
         bound = _bound(series.labels) if series.name.endswith("_bucket") else None
         if bound is not None:
@@ -58,10 +64,7 @@ class LatencyBook(Book):
         canary, stable = self._arms["canary"], self._arms["stable"]
         # A canary that is not there yet will have the buckets that stable has.
         edges = edges_for(self.slo, canary.edges() or stable.edges(), stable.edges())
-        if edges != self._edges:
-            self._edges = edges
-            self._touch(1)
-        changed = self._since(self._number(now), lambda index: self._tally(index, edges))
+        changed = self._count(now, edges)
         known = [*stable.cells, *stable.counts]
         history = [
             (share_over(stable.cells.get(i, {}), _total(stable, i), edges.drift), _total(stable, i))
@@ -75,7 +78,27 @@ class LatencyBook(Book):
             history=history,
             exact=edges.exact,
             problem=self._problem(canary, stable, edges),
+            strata=self._by_stratum(now, edges),
         )
+
+    def _count(self, now: float, edges: Edges) -> int:
+        """Make the tallies up to ``now``; gives the first one that changed."""
+        if edges != self._edges:
+            self._edges = edges
+            self._touch(1)
+        return self._since(self._number(now), lambda index: self._tally(index, edges))
+
+    def _stratum(self, name: str) -> LatencyBook:
+        if name not in self._strata:
+            whole = replace(self._spec, strata="")
+            self._strata[name] = LatencyBook(self.slo, whole, self._origin, self._number)
+        return self._strata[name]
+
+    def _by_stratum(self, now: float, edges: Edges) -> list[tuple[Pair, ...]]:
+        for book in self._strata.values():
+            book._count(now, edges)
+        rows = zip(*(book._tallies for book in self._strata.values()), strict=True)
+        return [tuple(Pair(tally.drift, tally.n, tally.base, tally.m) for tally in row) for row in rows]
 
     def _cells_before(self, arm: str) -> dict[int, tuple[float, float, float]]:
         if arm not in self._arms:
@@ -92,15 +115,16 @@ class LatencyBook(Book):
         canary, stable = self._arms["canary"], self._arms["stable"]
         cell, n = canary.cells.get(index, {}), _total(canary, index)
         base, m = stable.cells.get(index, {}), _total(stable, index)
+        limit, low, over, under, drift, at_stable = self._over
         return Tally(
             n,
-            share_over(cell, n, edges.above_limit),
-            share_over(cell, n, edges.below_limit),
-            share_over(cell, n, edges.below_violation),
-            share_over(cell, n, edges.above_violation),
-            share_over(cell, n, edges.drift),
+            limit.put(index, cell, n, edges.above_limit),
+            low.put(index, cell, n, edges.below_limit),
+            over.put(index, cell, n, edges.below_violation),
+            under.put(index, cell, n, edges.above_violation),
+            drift.put(index, cell, n, edges.drift),
             m,
-            share_over(base, m, edges.drift),
+            at_stable.put(index, base, m, edges.drift),
         )
 
     def _problem(self, canary: _Histogram, stable: _Histogram, edges: Edges) -> tuple[str, str] | None:

@@ -83,7 +83,7 @@ def stable_selectors(specs: Iterable[Spec]) -> list[Selector]:
     for spec in specs:
         names = frozenset(name for slo in spec.slos if slo.is_share for name in parts(slo))
         if names and spec.has_stable:
-            _put(groups, Selector(names, _alternatives(spec.arms["stable"])))
+            _put(groups, Selector(names, alternatives(spec.arms["stable"])))
     return list(groups.values())
 
 
@@ -102,10 +102,10 @@ def _wanted(spec: Spec) -> Iterable[Selector]:
             continue
         names = frozenset(parts(slo))
         for arm in _arms(slo, spec):
-            yield Selector(names, _alternatives({**arm, **slo.match}), scoped=slo.arm != "any")
+            yield Selector(names, alternatives({**arm, **slo.match}), scoped=slo.arm != "any")
     if spec.expect_pods:
         for arm in spec.arms.values():
-            yield Selector(frozenset({"up"}), _alternatives(arm))
+            yield Selector(frozenset({"up"}), alternatives(arm))
 
 
 def _arms(slo: Slo, spec: Spec) -> list[Matchers]:
@@ -114,7 +114,8 @@ def _arms(slo: Slo, spec: Spec) -> list[Matchers]:
     return list(spec.arms.values()) if slo.is_share else [spec.arms.get(slo.arm, {})]
 
 
-def _alternatives(matchers: Matchers) -> dict[str, frozenset[str]]:
+def alternatives(matchers: Matchers) -> dict[str, frozenset[str]]:
+    """Matchers in the form of a Selector."""
     return {label: frozenset({text}) for label, text in matchers.items()}
 
 

@@ -27,6 +27,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.session impo
 
 # One request of the history holds at most so many seconds, and all of them at most so many samples.
 HISTORY_CHUNK_S = 600.0
+# How far the first read looks back at least, as far as a plain selector of Prometheus does: a series that ended a few
+# minutes ago is stale, not unknown.
+LOOK_BACK_S = 300.0
 HISTORY_SAMPLES = 150_000
 
 
@@ -55,7 +58,7 @@ class Reader:
 
         Raises QueryFault, and RolloutError for an expression that answers more than one series.
         """
-        series = self._all(at - self.window, at)
+        series = self._all(at - max(self.window, LOOK_BACK_S), at)
         self._selectors = [with_bounds(s, self._bounds(s, series)) for s in self._selectors]
         for expression in self._expressions:
             rows = self._prometheus.instant(expression, at).rows

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,10 +19,15 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Slo
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.freshness import Past
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import parts
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.query import Selector, alternatives
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.report import NOT_YET
 
 LOOK_BACK = 3600.0
+DAY = "1d"
+_RANGE = re.compile(r"\[\s*((?:[0-9]+(?:ms|[smhdwy]))+)\s*(?::[^\]]*)?\]")
+_PARTS = re.compile(r"([0-9]+)(ms|[smhdwy])")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 
 
 def forecasts(session: Session, service: int, weight: float | None) -> list[Forecast]:
@@ -58,6 +64,7 @@ def findings(session: Session, service: int, prometheus: Prometheus, at: float, 
         if interval > 1.5 * spec.scrape_s:
             found.append(f"{slo.name}: a sample every {interval:g} s was seen, scrape says {spec.scrape_s:g} s")
         found += _share_seen(slo, past, weight)
+        found += _ranges(slo, spec)
     if abs(prometheus.skew) > spec.scrape_s:
         found.append(f"the clock here and that of Prometheus are {abs(prometheus.skew):.0f} s apart")
     return found
@@ -109,6 +116,34 @@ def _share_seen(slo: Slo, past: dict[str, Past], weight: float | None) -> Iterat
     slack = max(300 * math.sqrt(weight / 100 * (1 - weight / 100) / (canary.total + stable.total)), weight / 5)
     if abs(seen - weight) > slack:
         yield f"{slo.name}: canary had {seen:.3g} % of the requests before the stage, planned are {weight:g} %"
+
+
+def _ranges(slo: Slo, spec: Spec) -> Iterator[str]:
+    """A range of fewer than four scrapes holds one sample or none when one is late: the answer is empty by chance."""
+    for text in _RANGE.findall(slo.expr):
+        seconds = sum(int(number) * _UNITS[unit] for number, unit in _PARTS.findall(text))
+        if seconds < 4 * spec.scrape_s:
+            yield f"{slo.name}: the range [{text}] is shorter than four scrapes of {spec.scrape_s:g} s"
+
+
+def day(spec: Spec, prometheus: Prometheus, at: float) -> list[str]:
+    """Ratios whose limit stable did not keep over the last day; one query each, so only where nobody waits."""
+    found = []
+    for slo in (slo for slo in spec.slos if slo.kind == "ratio" and spec.has_stable):
+        own = {**spec.arms["stable"], **slo.match}
+        # As in the judgement: a series without the label that tells bad requests is none of them.
+        told = {**dict.fromkeys(slo.bad, ".+"), **own}
+        whole, bad = (Selector(frozenset(parts(slo)), alternatives(m)).text for m in (told, {**own, **slo.bad}))
+        try:
+            query = f"sum(increase({bad}[{DAY}])) / sum(increase({whole}[{DAY}]))"
+            share = prometheus.instant(query, at).value
+        except QueryFault as fault:
+            found.append(f"{slo.name}: stable's last day could not be read: {fault}")
+            continue
+        if share is not None and share > slo.bound:
+            text = f"stable was at {100 * share:.3g} % over the last day, over {explain.allowed(slo)}"
+            found.append(f"{slo.name}: {text}: a canary that is as good will not keep it")
+    return found
 
 
 def as_data(item: Forecast) -> dict[str, Any]:

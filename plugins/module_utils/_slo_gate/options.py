@@ -19,7 +19,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._http import Options,
 
 TIMES = ("bake", "settle", "max_bake", "scrape", "alpha", "beta")
 # Who decides after the gate, a person or nobody, is no matter of the gate: a stage is one entry of data all the same.
-_STAGE = {*TIMES, "early_pass", "weight", "limits", "max_drift", "decision"}
+_STAGE = {*TIMES, "early_pass", "strata", "weight", "limits", "max_drift", "decision"}
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,6 @@ class Plan:
 
 def read(params: Mapping[str, Any]) -> Plan:
     """The plan of a call; raises RolloutError for anything that cannot be meant."""
-    if params.get("strata"):
-        raise _refuse(
-            "strata", f"{params['strata']!r} is given, and evidence by route is not there yet", "Leave it out"
-        )
     services = params["services"]
     if not services:
         raise _refuse("services", "no service is named", "A gate without one would pass everything")
@@ -48,7 +44,7 @@ def read(params: Mapping[str, Any]) -> Plan:
     unknown = sorted(set(stage) - _STAGE)
     if unknown:
         raise _refuse("stage", f"the key {unknown[0]!r} is not known", f"Known: {', '.join(sorted(_STAGE))}")
-    stage |= {key: params[key] for key in (*TIMES, "early_pass") if params.get(key) is not None}
+    stage |= {key: params[key] for key in (*TIMES, "early_pass", "strata") if params.get(key) is not None}
     replay = _replay(params.get("replay"))
     if replay:
         # What is judged is the window: its length is the bake.

@@ -67,7 +67,7 @@ def _judge(
     may = _guard.patient(guard, call.clock) if guard is not None else None
     watch = Watch(prometheus, plan, call.clock, teller.tell, fuse, may)
     watch.begin()
-    outlook = _outlook(watch, plan, prometheus)
+    outlook = _outlook(watch, plan, prometheus, thorough=call.check_mode)
     for text in outlook["findings"]:
         call.warn(f"slo_gate: {text}")
     for item in outlook["slos"]:
@@ -89,8 +89,11 @@ def _judge(
     return result
 
 
-def _outlook(watch: Watch, plan: options.Plan, prometheus: Prometheus) -> dict[str, Any]:
-    """Forecast and linter: what the stage will be able to decide, and what looks wrong."""
+def _outlook(watch: Watch, plan: options.Plan, prometheus: Prometheus, *, thorough: bool) -> dict[str, Any]:
+    """Forecast and linter: what the stage will be able to decide, and what looks wrong.
+
+    ``thorough``: with what takes queries of a whole day, for check mode, in which no traffic waits for them.
+    """
     entries: list[dict[str, Any]] = []
     found: list[str] = []
     if watch.fault:
@@ -98,6 +101,7 @@ def _outlook(watch: Watch, plan: options.Plan, prometheus: Prometheus) -> dict[s
     else:
         for index, spec in enumerate(plan.specs):
             texts = lint.findings(watch.session, index, prometheus, watch.begin_at, plan.weight)
+            texts += lint.day(spec, prometheus, watch.begin_at) if thorough else []
             found += [f"{spec.service}: {text}" for text in texts]
             forecasts = lint.forecasts(watch.session, index, plan.weight)
             entries += [{"service": spec.service, **lint.as_data(item)} for item in forecasts]
@@ -132,6 +136,8 @@ def _result(
             "polls": watch.polls,
             "requests": cost.requests,
             "samples": cost.samples,
+            "poll_requests": cost.requests - watch.before.requests,
+            "poll_samples": cost.samples - watch.before.samples,
             "bytes": cost.bytes,
             "seconds": round(cost.seconds, 3),
         },

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import ROLLBACK
-from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Cost, Prometheus, QueryFault
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.reader import PartialData, Reader
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import RawSeries, pod_of
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.session import Poll, Session
@@ -54,6 +55,8 @@ class Watch:
         # When the last poll was, in seconds since the start.
         self.at = 0.0
         self.begin_at = 0.0
+        # What was spent before the first poll: clock, first values, history, linter.
+        self.before = Cost()
         self.session: Session
 
     def begin(self) -> None:
@@ -76,6 +79,7 @@ class Watch:
 
     def run(self) -> None:
         """Poll and judge until it is decided."""
+        self.before = replace(self._prometheus.cost)
         while not self.session.standings or not self.session.decided:
             at = self._next()
             if self._plan.replay is None:

@@ -12,6 +12,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.gate import Gat
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import (
     HOLD_REASONS,
     Arm,
+    Pair,
     Reading,
     Slo,
     Spec,
@@ -161,6 +162,37 @@ def test_early_pass_is_a_pass_with_all_its_proof() -> None:
         reading = Reading(Arm(1, now, 15), Arm(1, now, 15), tallies=[tally(75, 0)] * number, changed=number - 1)
         seen.append(gate.look(View(now, {"errors": reading})).decided)
     assert seen == [False] * 3 + [True] * 5
+
+
+@pytest.mark.parametrize(("strata", "expected"), [("route", "pass"), ("", "rollback")])
+def test_a_canary_with_another_mix_of_routes_is_only_worse_where_they_are_pooled(strata: str, expected: str) -> None:
+    # Route a fails 4 %, route b 0.4 %, in both arms; the canary gets mostly a, stable mostly b.
+    gate = Gate(Spec((Slo("errors", "ratio", 0.1, "r", violation=0.2, max_drift=0.1),), ARMS, strata=strata))
+    pairs = (Pair(8, 200, 4, 100), Pair(0.2, 50, 8, 2000))
+    rows = [Tally(250, *(8.2,) * 5, m=2100, base=12)] * 40
+    for number in range(1, 41):
+        now = number * 15.0
+        found = [pairs] * number if strata else []
+        reading = Reading(Arm(1, now, 15), Arm(1, now, 15), tallies=rows[:number], changed=number - 1, strata=found)
+        standing = gate.look(View(now, {"errors": reading}))
+        if standing.decided:
+            break
+    assert standing.verdict == expected
+
+
+def test_a_route_that_is_worse_by_itself_is_seen_among_healthy_ones() -> None:
+    gate = Gate(Spec((Slo("errors", "ratio", 0.1, "r", violation=0.2, max_drift=0.1),), ARMS, strata="route"))
+    pairs = (Pair(4, 20, 2, 200), Pair(1, 200, 10, 2000))
+    rows = [Tally(220, *(5.0,) * 5, m=2200, base=12)] * 40
+    for number in range(1, 41):
+        now = number * 15.0
+        reading = Reading(
+            Arm(1, now, 15), Arm(1, now, 15), tallies=rows[:number], changed=number - 1, strata=[pairs] * number
+        )
+        standing = gate.look(View(now, {"errors": reading}))
+        if standing.decided:
+            break
+    assert (standing.verdict, standing.reason) == ("rollback", "WORSE_THAN_STABLE") and now <= 90
 
 
 def test_every_hold_reason_has_its_place() -> None:

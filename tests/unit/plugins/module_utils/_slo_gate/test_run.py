@@ -47,6 +47,8 @@ class FakePrometheus:
         self.clock = clock
         self.ahead = ahead
         self.bad = bad
+        # Stable's share of bad requests over the last day.
+        self.day = 0.01
         self.seen: list[dict[str, Any]] = []
         self.before: Callable[[FakePrometheus, Mapping[str, Any]], Answer | None] = lambda _self, _form: None
 
@@ -60,6 +62,9 @@ class FakePrometheus:
         if form["query"] == "time()":
             now = self.clock.now() + self.ahead
             return {"status": "success", "data": {"resultType": "scalar", "result": [now, str(now)]}}
+        if "[1d]" in form["query"]:
+            row = {"metric": {}, "value": [float(form["time"]), str(self.day)]}
+            return {"status": "success", "data": {"resultType": "vector", "result": [row]}}
         found = re.search(r"\[([0-9]+)ms\]$", form["query"])
         assert found is not None, form
         end = float(form["time"])
@@ -183,6 +188,37 @@ def test_an_arm_that_is_not_there_reads_not_yet() -> None:
     assert any("not yet" in text and "no label colour" in text for text in findings)
 
 
+def test_a_limit_that_stable_did_not_keep_over_the_last_day_is_told_before_the_stage() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.day = 0.034
+    findings = judge(prometheus, check=True)["forecast"]["findings"]
+    assert any("stable was at 3.4 % over the last day" in text for text in findings)
+    asked = [form["query"] for form in prometheus.seen if "[1d]" in form.get("query", "")]
+    assert asked == [
+        'sum(increase({__name__=~"requests_total",status=~"5..",track=~"stable"}[1d])) / '
+        'sum(increase({__name__=~"requests_total",status=~".+",track=~"stable"}[1d]))'
+    ]
+    # A live run does not wait for such questions.
+    live = FakePrometheus(Clock())
+    judge(live, bake="15s")
+    assert not [form for form in live.seen if "[1d]" in form.get("query", "")]
+
+
+def test_a_range_of_less_than_four_scrapes_is_told() -> None:
+    one = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [START, "0"]}]}}
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda _self, form: reply(one) if form.get("query", "").startswith("max(") else None
+    slos = {
+        **SLOS,
+        "short": {"expr": "max(rate(x[45s]))", "limit": 1},
+        "fine": {"expr": "max(rate(x[1m]))", "limit": 1},
+    }
+    findings = judge(prometheus, check=True, services=[{**GATE, "slos": slos}])["forecast"]["findings"]
+    assert [text for text in findings if "four scrapes" in text] == [
+        "api: short: the range [45s] is shorter than four scrapes of 15 s"
+    ]
+
+
 def no_series() -> dict[str, Any]:
     return {"status": "success", "data": {"resultType": "matrix", "result": []}}
 
@@ -283,7 +319,8 @@ def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"strata": "route"}, "strata cannot be used"),
+    ({"strata": "the route"}, "no name of a label"),
+    ({"strata": "status"}, "tells bad requests from good ones"),
     ({"services": []}, "no service is named"),
     ({"services": [GATE, GATE]}, "is there twice"),
     ({"stage": {"weight": 101}}, "0 to 100"),
