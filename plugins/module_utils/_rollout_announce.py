@@ -24,7 +24,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
 
 def run(call: Call) -> Mapping[str, Any]:
-    """What ``run`` of the module does. Only input that cannot be meant is an error; a receiver's silence is a result."""
+    """What ``run`` of the module does. Only input that cannot be meant is an error; a receiver's silence is
+    a result.
+    """
     params = call.params
     if not 0.1 <= params["budget"] <= 300:
         raise refuse(f"budget is {params['budget']:g} s", "Give seconds from 0.1 to 300", reason="budget_invalid")

@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 module: mail_notice
 short_description: Send a mail once
 description:
-  - Sends over SMTP with a C(Message-ID) that follows from O(key) and the recipients, so that a mail program shows it once
+  - Sends over SMTP with a C(Message-ID) that follows from O(key) and the recipients, so that a mail program
+    shows it once
     however often it comes, and threads it to the first mail of O(thread).
   - Answers of 4xx and lost connections are tried again after 5 and 30 seconds, as far as O(timeout) goes; 5xx are not.
   - A recipient that is refused while others are taken is told in RV(refused), and is no failure.

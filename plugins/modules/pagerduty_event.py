@@ -10,7 +10,8 @@ short_description: Open, acknowledge or resolve an alert in PagerDuty, or tell o
 description:
   - Sends to the Events API v2. An alert is known by O(dedup_key), so that it can be resolved and a second run opens no
     second one.
-  - There is no way to read what is open. Whether something changed is known from O(sent_file); without it every run sends.
+  - There is no way to read what is open. Whether something changed is known from O(sent_file); without it
+    every run sends.
   - A change event has no key. One that brought no answer is not repeated.
 extends_documentation_fragment:
   - tars.rollout.announce

@@ -9,7 +9,8 @@ module: rollout_announce
 short_description: Tell one event of a rollout to all receivers at once, under one budget
 description:
   - Speaks to all receivers at the same time and comes back when all are told, or when O(budget) is spent, whichever is
-    first. A receiver that hangs or is down costs at most the budget and is no failure; the result says so, and the message
+    first. A receiver that hangs or is down costs at most the budget and is no failure; the result says so, and
+    the message
     waits in O(sent_file) to be tried again with O(retry).
   - What was told is kept in O(sent_file) with its ids. An event that was told is not told again; a message that stands
     in a receiver is brought up to date instead of being sent anew.

@@ -99,7 +99,8 @@ def run(call: Call) -> Mapping[str, Any]:
     result: dict[str, Any] = {"changed": False}
     if "incidents" in params["gather"]:
         # The list moves while it is read page by page, so one incident may come twice.
-        listed: list[Mapping[str, Any]] = list({item["id"]: item for part in page.incidents() for item in part}.values())
+        unique = {item["id"]: item for part in page.incidents() for item in part}
+        listed: list[Mapping[str, Any]] = list(unique.values())
         if params["key"]:
             # Two with one key are an error here as well: both cannot be meant.
             found = by_key(listed, params["key"])

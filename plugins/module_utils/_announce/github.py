@@ -46,8 +46,8 @@ class Repository:
 def deploy(wire: Wire, repo: Repository, wanted: Mapping[str, Any], sent: Mapping[str, Any]) -> Outcome:
     """See that the deployment exists and that its newest status is the one wanted.
 
-    ``wanted``: key, ref, environment, task, description, state, and the addresses that a status takes. ``sent`` may hold
-    the id of the deployment, which is then not searched for.
+    ``wanted``: key, ref, environment, task, description, state, and the addresses that a status takes. ``sent`` may
+    hold the id of the deployment, which is then not searched for.
     """
     _check(repo, wanted)
     with wire.client(repo.base_url, bearer(repo.token), _HEADERS) as client:

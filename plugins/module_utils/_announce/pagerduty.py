@@ -33,7 +33,9 @@ class PagerDuty:
 
 
 def send(wire: Wire, duty: PagerDuty, wanted: Mapping[str, Any], sent: Mapping[str, Any]) -> Outcome:
-    """One event. ``wanted``: action (or change), dedup_key, summary, source, severity, and what else a payload takes."""
+    """One event. ``wanted``: action (or change), dedup_key, summary, source, severity, and what else a
+    payload takes.
+    """
     body = _body(duty, wanted)
     action = wanted["action"]
     shown = {name: value for name, value in body.items() if name != "routing_key"}
@@ -65,7 +67,7 @@ def _body(duty: PagerDuty, wanted: Mapping[str, Any]) -> dict[str, Any]:
     if not key or len(key) > KEY_LIMIT:
         raise refuse(
             f"dedup_key has {len(key)} characters",
-            f"Give one of at most {KEY_LIMIT}, such as tars/1.0.1/us-west-2/rollback: without it nothing can be resolved",
+            f"Give one of at most {KEY_LIMIT}, such as tars/1.0.1/eu/rollback: without it nothing can be resolved",
         )
     body: dict[str, Any] = {"routing_key": duty.routing_key, "event_action": action, "dedup_key": key}
     if action != "trigger":

@@ -44,7 +44,7 @@ class Sent:
             raise AnnounceError(
                 f"The file of what was announced, {self._path}, cannot be read: {error}",
                 reason="sent_unreadable",
-                hint="Move it away; messages are then told anew, and those with a key on the other side are found by it",
+                hint="Move it away; messages are then told anew, but where the other side knows the key",
             ) from None
         return found
 

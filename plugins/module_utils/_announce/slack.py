@@ -6,7 +6,8 @@
 # Do not use it from other collections or from modules and plugins of your own.
 """Slack: a message is posted once and then updated by its time stamp; stages go into its thread.
 
-Source: the vendor's Web API and incoming webhooks. chat.postMessage answers HTTP 200 even when it failed; what cannot be
+Source: the vendor's Web API and incoming webhooks. chat.postMessage answers HTTP 200 even when it failed; what
+cannot be
 repeated safely (a post that brought no answer) is not repeated here.
 """
 
@@ -114,10 +115,11 @@ def _api(client: Client, method: str, body: Mapping[str, Any], *, repeat: bool) 
 
 
 def _hook(wire: Wire, url: str, body: Mapping[str, Any]) -> None:
-    wire.scrubber.add(url, url.rstrip("/").rpartition("/")[2])
-    with wire.client(url, {}) as client:
-        # The whole address is the secret, so the path is empty and nothing of it is shown.
-        answer = client.call("POST", "", json=body, idempotent=False)
+    # The address is the secret; its last part alone is enough to recognise it.
+    place, _slash, secret = url.rstrip("/").rpartition("/")
+    wire.scrubber.add(url, secret)
+    with wire.client(place, {}) as client:
+        answer = client.call("POST", secret, json=body, idempotent=False)
     if answer.text.strip() != "ok":
         raise refuse(
             f"The webhook answered {answer.text[:80]!r} and not ok", "Check its address", reason="slack_refused"

@@ -68,7 +68,8 @@ def test_a_slack_webhook_can_only_post(doubles: Doubles, tmp_path: Path) -> None
 
 def duty(doubles: Doubles, tmp_path: Path, **more: Any) -> dict[str, Any]:
     return {
-        "routing_key": ROUTING_KEY, "base_url": doubles.root, "action": "trigger", "dedup_key": "tars/1.0.1/eu/rollback",
+        "routing_key": ROUTING_KEY, "base_url": doubles.root, "action": "trigger",
+        "dedup_key": "tars/1.0.1/eu/rollback",
         "summary": "rolled back", "severity": "critical", "sent_file": str(tmp_path / "sent.json"), **more,
     }  # fmt: skip
 
@@ -100,8 +101,10 @@ def test_pagerduty_refuses_before_it_sends(doubles: Doubles, tmp_path: Path, wro
 
 def mail(port: int, tmp_path: Path, **more: Any) -> dict[str, Any]:
     return {
-        "host": "127.0.0.1", "port": port, "tls": "never", "sender": "rollout@example.net", "key": "tars/1.0.1/finished",
-        "thread": "tars/1.0.1/scheduled", "to": ["a@example.net", "b@example.net"], "subject": "done", "body": "All of it.",
+        "host": "127.0.0.1", "port": port, "tls": "never", "sender": "rollout@example.net",
+        "key": "tars/1.0.1/finished",
+        "thread": "tars/1.0.1/scheduled", "to": ["a@example.net", "b@example.net"],
+        "subject": "done", "body": "All of it.",
         "sent_file": str(tmp_path / "sent.json"), **more,
     }  # fmt: skip
 

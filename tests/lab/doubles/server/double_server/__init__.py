@@ -4,7 +4,8 @@
 """One server for doubles of services that nobody can install: what is common to all of them.
 
 A plug-in is one API (`api.Api`): its calls, its rules, its state, and an OpenAPI document of our own that says what may
-be asked and what is answered. It promises what the vendor's documents promise and nothing else: where they are silent it
+be asked and what is answered. It promises what the vendor's documents promise and nothing else: where they are
+silent it
 refuses, so that nobody comes to rely on a guess. State lives in memory. Files, from the outside in:
 
 http        aiohttp (3.8 and later) in, `call.Call` out of it; the only file that knows aiohttp

@@ -28,8 +28,8 @@ code { font-size: 13px }
 _COLOURS = {
     "good": {"operational", "resolved", "completed", "resolve", "success", "postmortem"},
     "bad": {"major_outage", "critical", "error", "failure", "investigating", "trigger", "problem"},
-    "warn": {"identified", "partial_outage", "degraded_performance", "warning", "in_progress", "verifying", "monitoring",
-             "under_maintenance", "pending", "acknowledge"},
+    "warn": {"identified", "partial_outage", "degraded_performance", "warning", "in_progress", "verifying",
+             "monitoring", "under_maintenance", "pending", "acknowledge"},
 }  # fmt: skip
 SHOWN = 30
 
@@ -44,7 +44,8 @@ def page(apis: Sequence[Api], entries: Sequence[dict[str, object]]) -> str:
     ]
     sections.append(_section(f"requests ({len(entries)}), with problems", wrong))
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Doubles</title><style>{_STYLE}</style></head>'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Doubles</title>'
+        f"<style>{_STYLE}</style></head>"
         "<body><header><h1>What people would have seen</h1>"
         "<p>Doubles of the services that a rollout announces to. Nothing here left this machine.</p></header>"
         f"<main>{''.join(sections)}</main></body></html>"

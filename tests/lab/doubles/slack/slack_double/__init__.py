@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Slack: chat.postMessage, chat.update, auth.test and incoming webhooks, as a plug-in of double_server.
 
-`plugin` has the calls, `slack.yaml` the contract. Refusals of the Web API are HTTP 200 with `ok: false`, as at the vendor;
+`plugin` has the calls, `slack.yaml` the contract. Refusals of the Web API are HTTP 200 with `ok: false`, as at
+the vendor;
 webhooks answer in plain text.
 """
 
