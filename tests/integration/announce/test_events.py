@@ -74,7 +74,8 @@ def test_a_new_start_after_a_rollback_is_told(doubles: Doubles, tmp_path: Path) 
     slack = event(doubles, tmp_path, "started")
     slack["messages"] = [item for item in slack["messages"] if item["to"] == "slack"]
     assert acts(run("rollout_announce", slack)) == ["updated"]
-    assert [item["text"] for item in doubles.control("GET", "slack")["messages"]][1:] == ["started", "rolled_back", "started"]
+    texts = [item["text"] for item in doubles.control("GET", "slack")["messages"]]
+    assert texts[1:] == ["started", "rolled_back", "started"]
 
 
 def test_receivers_that_hang_cost_the_budget_and_are_tried_again(doubles: Doubles, tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ def _reset(held: Held, call: Call) -> Reply:
     """POST /_double/reset: start anew.
 
     A JSON body may bring `components` and `incidents` (newest first) of the status page, `postmortems` by the id of
-    their incident, its `rate_limit`, `rates` by API, `faults`, `strict` (whether unknown keys are refused), and what the
-    other APIs take under their names.
+    their incident, its `rate_limit`, `rates` by API, `faults`, `strict` (whether unknown keys are refused), and what
+    the other APIs take under their names.
     """
     given = _json(call.raw)
     if set(given) - set(_KNOWN):

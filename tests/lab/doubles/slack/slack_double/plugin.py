@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -75,10 +76,10 @@ class Plugin(api.Api):
         return [self._shown(message) for message in roots]
 
     def _shown(self, message: Mapping[str, Any]) -> api.Message:
-        thread = [item["text"] for item in self._messages if item.get("thread_ts") == message["ts"]]
+        thread = [unescape(item["text"]) for item in self._messages if item.get("thread_ts") == message["ts"]]
         lines = [f"in the thread: {text}" for text in thread]
         mark = "edited" if "edited" in message else ""
-        return api.Message(f"#{self._channels[message['channel']]}", message["text"], lines, mark)
+        return api.Message(f"#{self._channels[message['channel']]}", unescape(message["text"]), lines, mark)
 
     def _test(self, call: Call) -> Reply:
         return Reply(
