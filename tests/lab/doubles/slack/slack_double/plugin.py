@@ -136,7 +136,7 @@ class Plugin(api.Api):
 
     def _check(self, values: Mapping[str, Any]) -> None:
         blocks = values.get("blocks") or []
-        if not values.get("text") and not blocks:
+        if not values.get("text") and not blocks and not values.get("attachments"):
             raise _no("no_text", "neither text nor blocks")
         if len(values.get("text") or "") > 40000:
             raise _no("msg_too_long", "text is cut at 40000")
@@ -147,7 +147,10 @@ class Plugin(api.Api):
 
     def _add(self, channel: str, values: Mapping[str, Any]) -> dict[str, Any]:
         self._count += 1
-        message = {"channel": channel, "ts": self._stamp(), "text": values.get("text", ""), "type": "message"}
+        # Attachments are the old form, which Alertmanager sends: their fallback is what notifications show.
+        old = [str(item.get("fallback") or item.get("title") or "") for item in values.get("attachments") or ()]
+        text = values.get("text") or "\n".join(old)
+        message = {"channel": channel, "ts": self._stamp(), "text": text, "type": "message"}
         if values.get("blocks"):
             message["blocks"] = values["blocks"]
         self._messages.append(message)
