@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import body, control
+from . import body, contract, control
 from .api import Api, Handler
 from .call import Call, Refused, Reply, not_found
 from .clock import Clock
@@ -85,6 +85,11 @@ class Server:
         except Refused as refused:
             self._check(api, call, refused.reply)
             raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if contract.available:
+                raise
+            # Without openapi-core nobody has looked at the form of the request before; with it this is our own fault.
+            raise api.refuse(f"the request has not the form that is wanted: {error!r}") from error
         call.problems += [f"against the contract: {problem}" for problem in wrong]
         self._check(api, call, reply)
         return reply
