@@ -35,7 +35,8 @@ def run(call: Call, page: StatusPage | None = None) -> Mapping[str, Any]:
             {"id": item["id"], "name": item.get("name"), "before": item.get("status"), "status": status}
             for item in targets
         ],
-        "skipped": skipped,
+        # Not "skipped": a result with that key is a task that Ansible shows as skipped.
+        "left_alone": skipped,
         "diff": {
             "before": {item["id"]: item.get("status") for item in changing},
             "after": {item["id"]: status for item in changing},

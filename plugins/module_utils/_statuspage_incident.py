@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
@@ -122,7 +122,7 @@ class _Work:
                 raise
             first = fault
         # It may be there although no answer came, and a second one would be public.
-        self._incident = self._find_after(first)
+        self._incident = self._look_after(first, self._find)
         if self._incident is None:
             self._incident = self._again(lambda: self._page.create(fields))
 
@@ -140,16 +140,17 @@ class _Work:
             if not uncertain(fault):
                 raise
             first = fault
-        self._incident = self._find_after(first) or incident
+        # Its id is known, so it is read and not searched for.
+        self._incident = self._look_after(first, lambda: self._page.incident(incident["id"])) or incident
         left = plan.changes(self._asked, self._incident)
         if left:
             self._incident = self._again(lambda: self._page.update(incident["id"], left))
 
-    def _find_after(self, fault: HttpError) -> Incident | None:
+    def _look_after(self, fault: HttpError, look: Callable[[], Incident | None]) -> Incident | None:
         """Look whether a write that brought no answer was done all the same."""
         self._call.clock.sleep(LEAST_PAUSE, "waiting to see whether the status page did what it was asked")
         try:
-            return self._find()
+            return look()
         except RolloutError as later:
             raise StatusError(
                 f"{fault.msg.rstrip('.')}; whether it was done all the same could not be seen: {later.msg}",

@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 components:
-  description: The components that were meant and not skipped.
+  description: The components that were meant and not left alone.
   returned: success
   type: list
   elements: dict
@@ -69,7 +69,7 @@ components:
     name: {description: Name., type: str}
     before: {description: Status before., type: str}
     status: {description: Status that was asked for., type: str}
-skipped:
+left_alone:
   description: Ids of the components that were left alone because of an open incident.
   returned: success
   type: list

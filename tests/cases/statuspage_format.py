@@ -21,7 +21,7 @@ import ansible_collections.tars.rollout.plugins.module_utils._module as anchor
 import requests
 
 Case = Mapping[str, Any]
-LAB = Path(__file__).resolve().parents[1] / "lab" / "doubles" / "statuspage"
+DOUBLES = Path(__file__).resolve().parents[1] / "lab" / "doubles"
 ROOTS = [str(Path(ansible.__file__).parents[1]), str(Path(anchor.__file__).absolute().parents[5])]
 REDACTED = "<redacted>"
 TERMINAL = ("resolved", "completed")
@@ -79,8 +79,20 @@ class Double:
         held = folder / "token"
         held.write_text(token, encoding="utf-8")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "statuspage_double", "--port", "0", "--token-file", str(held), "--page", page],
-            env={**os.environ, "PYTHONPATH": str(LAB)},
+            [
+                sys.executable,
+                "-m",
+                "double_server",
+                "--apis",
+                "statuspage",
+                "--port",
+                "0",
+                "--token-file",
+                str(held),
+                "--page",
+                page,
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(str(DOUBLES / part) for part in ("server", "statuspage"))},
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -74,28 +74,50 @@ def play(case: Case, double: Double) -> None:
     expect = case.get("expect", {})
     for step in case.get("raw", ()):
         _wire(double, step)
-    for step in case.get("steps", ()):
-        module = step.get("module", case.get("module", "statuspage_incident"))
-        own = {key: step[key] for key in EXPECTED if key in step}
-        _check(double, _module(double, module, step), {**own, **step.get("expect", {})})
-    if "module" in case and "steps" not in case:
-        _check(double, _module(double, case["module"], case), expect)
+    runs = _runs(case)
+    if "steps" in case:
+        _check_whole(double, [_check(double, _module(double, *run), _of_step(run[1])) for run in runs], expect)
+    elif runs:
+        _check(double, _module(double, *runs[0]), expect)
     else:
         assert set(expect) <= ABOUT_THE_PAGE, f"the runner does not know {sorted(expect)} here"
     _check_page(double, expect, before)
     if "rerun" in case:
         before = len(double.incidents())
-        _check(double, _module(double, case["module"], case), case["rerun"])
+        # The same task again; of several the last one, on the state that all of them left.
+        _check(double, _module(double, *runs[-1]), case["rerun"])
         _check_page(double, case["rerun"], before)
     for row in case.get("table", ()):
         _row(row, case)
+
+
+def _runs(case: Case) -> list[tuple[str, Mapping[str, Any]]]:
+    """The module runs of a case in their order, each with what stands for it."""
+    named = case.get("module", "statuspage_incident")
+    if "steps" in case:
+        return [(step.get("module", named), step) for step in case["steps"]]
+    return [(named, case)] if "module" in case else []
+
+
+def _of_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{key: step[key] for key in EXPECTED if key in step}, **step.get("expect", {})}
+
+
+def _check_whole(double: Double, ran: Sequence[Ran], expect: Mapping[str, Any]) -> None:
+    """What is expected of all steps together: their requests in one row, changed when one of them changed something."""
+    whole = {key: value for key, value in expect.items() if key not in ABOUT_THE_PAGE}
+    if whole:
+        last = dict(ran[-1].result, changed=any(bool(one.result.get("changed")) for one in ran))
+        asked = [entry for one in ran for entry in one.requests]
+        failed = {"failed": bool(last.get("failed"))}
+        _check(double, Ran(last, "".join(one.output for one in ran), asked), {**failed, **whole})
 
 
 def _module(double: Double, module: str, step: Mapping[str, Any]) -> Ran:
     return double.run(module, step["params"], check=step.get("check_mode", False))
 
 
-def _check(double: Double, ran: Ran, expect: Mapping[str, Any]) -> None:
+def _check(double: Double, ran: Ran, expect: Mapping[str, Any]) -> Ran:
     assert not set(expect) - EXPECTED, f"the runner does not know {sorted(set(expect) - EXPECTED)}"
     result = ran.result
     told = json.dumps({key: value for key, value in result.items() if key != "invocation"})
@@ -111,7 +133,7 @@ def _check(double: Double, ran: Ran, expect: Mapping[str, Any]) -> None:
     if expect.get("diff"):
         assert {"before", "after"} <= set(result["diff"]), told
     if "skipped" in expect:
-        assert sorted(result["skipped"]) == sorted(expect["skipped"]), told
+        assert sorted(result["left_alone"]) == sorted(expect["skipped"]), told
     for key in expect.get("forbidden_keys", ()):
         assert not [entry for entry in ran.requests if key in keys_within(entry["body"])], ran.requests
     for secret in [double.token, *expect.get("output_must_not_contain", ())]:
@@ -121,6 +143,7 @@ def _check(double: Double, ran: Ran, expect: Mapping[str, Any]) -> None:
         assert not [url for url in urls if text in url], urls
     if "min_wait_s" in expect:
         _waited(expect["min_wait_s"], ran.requests)
+    return ran
 
 
 def _requests(wanted: Sequence[Mapping[str, Any]], ran: Ran, token: str) -> None:

@@ -68,15 +68,19 @@ def changes(wanted: Wanted, incident: Incident) -> dict[str, Any]:
 
 def _status(wanted: Wanted, incident: Incident) -> dict[str, Any]:
     now, status = str(incident.get("status")), wanted.status
+    if (
+        wanted.auto
+        and not wanted.reopen
+        and status in MAINTENANCE[: MAINTENANCE.index(now) if now in MAINTENANCE else 0]
+    ):
+        # The service itself has moved it on; to say so again would take it back.
+        return {}
     if now in TERMINAL and status and status != now and not wanted.reopen:
         raise refuse(
             f"The incident {called(incident)} has ended, and status {status} would open it again",
             "Set reopen: true when that is meant; use another key for something new",
             reason="incident_ended",
         )
-    if wanted.auto and status in MAINTENANCE[: MAINTENANCE.index(now) if now in MAINTENANCE else 0]:
-        # The service itself has moved it on; to say so again would take it back.
-        return {}
     changed = bool(status) and status != now
     result = {"status": status} if changed else {}
     body = wanted.fields.get("body")

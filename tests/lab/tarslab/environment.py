@@ -30,6 +30,10 @@ def values(lab: Lab) -> dict[str, str]:
         "LAB_REDIS": f"{host}:{ports['redis']}",
         "LAB_SENTINEL": f"{host}:{ports['sentinel']}",
         "LAB_STATUSPAGE_URL": f"http://{host}:{ports['statuspage']}",
+        # The other doubles are behind the same address; the page for a person is at its root.
+        "LAB_DOUBLES_URL": f"http://{host}:{ports['statuspage']}",
+        # Mode 0600; the key that all doubles take is "statuspage" in it.
+        "LAB_SECRETS": str(lab.paths.state / "secrets.json"),
         "LAB_REGIONS": ",".join(lab.regions),
         "LAB_HELM": str(lab.programs["helm"]),
         # Where Helm keeps the regions' releases; without it `helm history` finds none.

@@ -14,7 +14,8 @@ from typing import Any
 
 import requests
 
-PACKAGE = Path(__file__).resolve().parents[2] / "lab" / "doubles" / "statuspage"
+DOUBLES = Path(__file__).resolve().parents[2] / "lab" / "doubles"
+PACKAGE = os.pathsep.join(str(DOUBLES / part) for part in ("server", "statuspage", "slack", "pagerduty", "github"))
 TOKEN = "test-key-0001"
 PAGE = "kctbh9vrtdwd"
 EVALUATION, DASHBOARD, GROUP = "8kbf7d35c070", "vtnh60py4yd7", "grp000000001"
@@ -56,14 +57,25 @@ def start(tmp: Path, *arguments: str) -> tuple[subprocess.Popen[str], str]:
     token = tmp / "token"
     token.write_text(TOKEN + "\n", encoding="utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-m", "statuspage_double", "--port", "0", "--token-file", str(token), *arguments],
-        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+        [
+            sys.executable,
+            "-m",
+            "double_server",
+            "--contract",
+            "required",
+            "--port",
+            "0",
+            "--token-file",
+            str(token),
+            *arguments,
+        ],
+        env={**os.environ, "PYTHONPATH": PACKAGE},
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
+    found = re.search(r"https?://127\.0\.0\.1:\d+", line)
     assert found, line
     return process, found[0]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from statuspage_client import EVALUATION, TOKEN, Client
+from statuspage_client import TOKEN, Client
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,6 @@ def test_another_page_is_404(page: Client) -> None:
 
 def test_what_the_double_cannot_do_yet_is_never_taken_for_absent(page: Client) -> None:
     for method, path in [
-        ("POST", "/components"),
-        ("DELETE", f"/components/{EVALUATION}"),
         ("GET", "/component-groups"),
         ("GET", "/subscribers"),
     ]:

@@ -64,7 +64,7 @@ def test_unknown_keys_can_be_ignored_as_the_vendor_may(tmp_path: Path) -> None:
         made = client.made(name="x", status="scheduled", message="y", **WINDOW)
         # The old name of the text: the call succeeds and the public text is empty.
         assert made["incident_updates"][0]["body"] == ""
-        assert client.control("GET", "requests")["requests"][0]["problems"] == ["unknown key incident.message"]
+        assert client.control("GET", "requests")["requests"][0]["problems"][0] == "unknown key incident.message"
     finally:
         stop(process)
 
@@ -94,8 +94,8 @@ def test_a_port_that_is_taken_is_one_sentence(served: Client, tmp_path: Path) ->
 
 def _refused(token: Path, port: str = "0") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "statuspage_double", "--port", port, "--token-file", str(token)],
-        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+        [sys.executable, "-m", "double_server", "--port", port, "--token-file", str(token)],
+        env={**os.environ, "PYTHONPATH": PACKAGE},
         capture_output=True,
         text=True,
         timeout=20,

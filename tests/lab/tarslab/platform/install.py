@@ -33,6 +33,9 @@ IMAGES = {
 # Databases first: they are the longest on their way. istiod before the gateway, which would only wait for it.
 FILES = ("namespaces", "postgres", "redis", "istiod", "prometheus", "statuspage", "gateway")
 
+DOUBLES = ("server", "statuspage", "slack", "pagerduty", "github")
+"""The packages of the doubles' program: the server, and one for each API."""
+
 
 def up(lab: Lab, gateways: int = 1) -> None:
     """Bring the platform to what the manifests say and return when it works. Running it again changes nothing.
@@ -45,7 +48,7 @@ def up(lab: Lab, gateways: int = 1) -> None:
         kube.apply(documents)
         crds.install(kube, lab.crds["istio"], lab.crds["gateway_api"])
         kube.apply(manifests.read(_folder(lab) / "gateways.yaml", {}))
-    with lab.console.step("platform: mesh, Prometheus, PostgreSQL, Redis, Statuspage double ready", usual=25):
+    with lab.console.step("platform: mesh, Prometheus, PostgreSQL, Redis, doubles ready", usual=25):
         kube.wait_ready(manifests.workloads(documents), READY_SECONDS)
         gateway.wait_connected(lab, CONNECT_SECONDS)
         _follow(lab, kube)
@@ -63,19 +66,28 @@ def objects(lab: Lab, gateways: int) -> list[Document]:
 
 
 def _configuration(lab: Lab, folder: Path) -> list[Document]:
-    program = sorted((lab.paths.source / "doubles" / "statuspage" / "statuspage_double").glob("*.py"))
-    if not program:
-        raise LabError(f"The Statuspage double's program is missing under {lab.paths.source / 'doubles'}.")
     passwords = {name: lab.secret(name) for name in ("postgres", "replicator")}
     return [
         manifests.config_map("istio-system", "envoy", [folder / "envoy.yaml"]),
         manifests.config_map("monitoring", "prometheus", [folder / "prometheus.yml", folder / "discovery.py"]),
         manifests.config_map("data", "postgres", [folder / "postgres.sh", folder / "postgresql.conf"]),
         manifests.config_map("data", "redis", [folder / "redis.sh"]),
-        manifests.config_map("doubles", "statuspage-program", program),
+        *_doubles(lab.paths.source / "doubles"),
         manifests.secret("data", "postgres", passwords),
         manifests.secret("doubles", "statuspage", {"token": lab.secret("statuspage")}),
     ]
+
+
+def _doubles(folder: Path) -> list[Document]:
+    """One ConfigMap for each package of the doubles' program."""
+    found = []
+    for name in DOUBLES:
+        package = folder / name / f"{name}_double" if name != "server" else folder / name / "double_server"
+        program = sorted([*package.glob("*.py"), *package.glob("*.yaml")])
+        if not program:
+            raise LabError(f"A part of the doubles' program is missing: {package}.")
+        found.append(manifests.config_map("doubles", f"doubles-{name}", program))
+    return found
 
 
 def _follow(lab: Lab, kube: Kube) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from . import body, rules
-from .call import Call, Reply, invalid, not_found
+from double_server import body
+from double_server.call import Call, Reply, invalid, not_found
+from double_server.paging import number, only
+
+from . import rules
 from .fields import REALTIME, TERMINAL, WRITABLE, check_fields, from_form, instant, stamp
 from .page import AUTOMATION, Page, blank
-from .paging import number, only
 
 LIMIT = 100
 
@@ -89,6 +91,35 @@ def filtered(state: str) -> Callable[[Page, Call, bool], Reply]:
         return Reply(200, [page.shown(item) for item in found[first : first + size]])
 
     return listing
+
+
+def move(page: Page, before: datetime, after: datetime) -> None:
+    """What the service does by itself when a window's start or end comes, for those with the flags.
+
+    Only what lies between the two moments counts: a window that is entered after its time is a person's business.
+    """
+    for incident in page.incidents:
+        if rules.family(incident) == REALTIME:
+            continue
+        if incident["scheduled_auto_in_progress"] and before < instant(incident["scheduled_for"]) <= after:
+            _by_itself(page, incident, "scheduled", "in_progress")
+        if incident["scheduled_auto_completed"] and before < instant(incident["scheduled_until"]) <= after:
+            _by_itself(page, incident, "in_progress", "completed")
+
+
+def _by_itself(page: Page, incident: dict[str, Any], expected: str, status: str) -> None:
+    if incident["status"] != expected:
+        return
+    start = status == "in_progress"
+    values: dict[str, Any] = {"status": status, "body": ""}
+    values["deliver_notifications"] = incident[
+        f"auto_transition_deliver_notifications_at_{'start' if start else 'end'}"
+    ]
+    flag = "auto_transition_to_maintenance_state" if start else "auto_transition_to_operational_state"
+    if incident[flag]:
+        state = "under_maintenance" if start else "operational"
+        values["components"] = {key: state for key in incident["components"] if not page.components[key].get("group")}
+    _write(page, incident, values, page.stamp())
 
 
 def edited(page: Page, call: Call, strict: bool) -> Reply:

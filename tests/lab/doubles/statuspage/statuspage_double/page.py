@@ -36,7 +36,7 @@ AUTOMATION = (
     "auto_transition_deliver_notifications_at_start",
     "auto_transition_deliver_notifications_at_end",
 )
-"""Flags of a maintenance window. The server's own transitions come with the clock of a later level."""
+"""Flags of a maintenance window."""
 
 
 def blank(page_id: str, incident_id: str) -> dict[str, Any]:

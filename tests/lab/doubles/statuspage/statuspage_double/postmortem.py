@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import body
-from .call import Call, Reply, invalid
+from double_server import body
+from double_server.call import Call, Reply, invalid
+from double_server.paging import only
+
 from .incidents import find
 from .page import Page
-from .paging import only
 
 EMPTY: dict[str, Any] = {
     "body": None,

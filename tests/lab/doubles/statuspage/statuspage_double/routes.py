@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from double_server.call import Call, Reply
+
 from . import components, incidents, postmortem
-from .call import Call, Reply
 from .page import Page
 
 Handler = Callable[[Page, Call, bool], Reply]
@@ -37,13 +38,13 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PUT", _INCIDENT + "/postmortem/publish", postmortem.published),
     ("PUT", _INCIDENT + "/postmortem/revert", postmortem.reverted),
     ("GET", _PAGE + "/components", components.listed),
+    ("POST", _PAGE + "/components", components.created),
+    ("DELETE", _PAGE + "/components/{component_id}", components.deleted),
     ("PATCH", _PAGE + "/components/{component_id}", components.updated),
     ("PUT", _PAGE + "/components/{component_id}", components.updated),
 )
 
 NOT_YET: tuple[tuple[str, str], ...] = (
-    ("POST", _PAGE + "/components"),
-    ("DELETE", _PAGE + "/components/{component_id}"),
     ("GET", _PAGE + "/component-groups"),
     ("GET", _PAGE + "/subscribers"),
 )

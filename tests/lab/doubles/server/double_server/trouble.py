@@ -15,7 +15,8 @@ from typing import Any
 from .call import Call, Reply, invalid
 
 APPLY_AND_DROP = "apply_then_drop_connection"
-_FAULT_KEYS = {"match", "times", "status", "headers", "json", "text", "effect"}
+HANG = "hang"
+_FAULT_KEYS = {"match", "times", "status", "headers", "json", "text", "effect", "seconds"}
 
 
 @dataclass
@@ -26,6 +27,8 @@ class Fault:
     times: int
     reply: Reply | None
     """The answer given in place of doing anything; None: it is done, and the connection closed without an answer."""
+    hang: float = 0.0
+    """Seconds before the (unavailable) answer, as of a receiver that hangs."""
 
 
 class Faults:
@@ -46,8 +49,9 @@ class Faults:
 def _fault(given: Mapping[str, Any]) -> Fault:
     if set(given) - _FAULT_KEYS or ("status" in given) == ("effect" in given):
         raise invalid({"faults": [f"need match, times and either status or effect, not {sorted(given)}"]})
-    if given.get("effect", APPLY_AND_DROP) != APPLY_AND_DROP:
-        raise invalid({"faults": [f"know the effect {APPLY_AND_DROP} only, not {given['effect']!r}"]})
+    if given.get("effect", APPLY_AND_DROP) not in (APPLY_AND_DROP, HANG):
+        raise invalid({"faults": [f"know the effects {APPLY_AND_DROP} and {HANG} only, not {given['effect']!r}"]})
+    hang = float(given.get("seconds", 30)) if given.get("effect") == HANG else 0.0
     reply = None
     if "status" in given:
         reply = Reply(given["status"], given.get("json"), dict(given.get("headers", {})), given.get("text"))
@@ -57,7 +61,9 @@ def _fault(given: Mapping[str, Any]) -> Fault:
         match = re.compile(given["match"])
     except re.error as error:
         raise invalid({"faults": [f"have no valid pattern: {error}"]}) from error
-    return Fault(match, int(given.get("times", 1)), reply)
+    if hang:
+        reply = Reply(503, None, {}, "")
+    return Fault(match, int(given.get("times", 1)), reply, hang)
 
 
 @dataclass
@@ -71,21 +77,20 @@ class Rate:
     """The vendor used 420 and announced 429; both are still met."""
     _calls: deque[float] = field(default_factory=deque)
 
-    def check(self, now: float) -> Reply | None:
-        """The refusal when the window is full."""
+    def check(self, now: float) -> int:
+        """Seconds to come back in when the window is full; 0 lets the call pass."""
         if not self.requests:
-            return None
+            return 0
         while self._calls and self._calls[0] <= now - self.window:
             self._calls.popleft()
         if len(self._calls) < self.requests:
             self._calls.append(now)
-            return None
-        wait = math.ceil(self._calls[0] + self.window - now)
-        return Reply(self.status, {"error": "Rate limit exceeded"}, {"Retry-After": str(max(1, wait))})
+            return 0
+        return max(1, math.ceil(self._calls[0] + self.window - now))
 
 
 def rate(given: Mapping[str, Any]) -> Rate:
     """Read `{"requests": 60, "window_s": 60, "status": 420}`."""
-    if set(given) - {"requests", "window_s", "status"} or given.get("status", 420) not in (420, 429):
-        raise invalid({"rate_limit": ["may have requests, window_s and status (420 or 429) only"]})
+    if set(given) - {"requests", "window_s", "status"} or given.get("status", 420) not in (420, 429, 403):
+        raise invalid({"rate_limit": ["may have requests, window_s and status (420, 429 or 403) only"]})
     return Rate(int(given.get("requests", 60)), float(given.get("window_s", 60)), given.get("status", 420))

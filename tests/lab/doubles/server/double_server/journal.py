@@ -64,5 +64,6 @@ class Journal:
         if isinstance(value, str):
             return value.replace(self._token, HIDDEN)
         if isinstance(value, dict):
-            return {self._scrub(name): self._scrub(part) for name, part in value.items()}
+            hidden = {"routing_key": HIDDEN}
+            return {self._scrub(name): hidden.get(name) or self._scrub(part) for name, part in value.items()}
         return [self._scrub(part) for part in value] if isinstance(value, list) else value

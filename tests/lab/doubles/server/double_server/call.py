@@ -16,7 +16,7 @@ class Call:
 
     method: str
     path: str
-    args: Mapping[str, str]
+    args: dict[str, str]
     """The parts of the path that the route names (`page_id`, `incident_id`)."""
     query: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
@@ -26,6 +26,8 @@ class Call:
     """The body, once it has been read as JSON or form."""
     dropped: bool = False
     """Whether the connection is to be closed without the answer."""
+    hang: float = 0.0
+    """Seconds to keep the client waiting for the answer."""
     problems: list[str] = field(default_factory=list)
     """What a client did wrong, also where the answer is friendly: the journal shows it."""
 
