@@ -106,8 +106,22 @@ def cpu(services: int) -> dict[str, Any]:
     for number in range(1, SCRAPES + 1):
         session.step(START + SCRAPE * number)
     seconds = time.process_time() - before
-    return {"services": services, "slos": len(specs[0].slos), "scrapes": SCRAPES, "cpu_s": round(seconds, 3),
-            "verdicts": sorted({standing.verdict for standing in session.standings})}  # fmt: skip
+    return {
+        "services": services,
+        "slos": len(specs[0].slos),
+        "scrapes": SCRAPES,
+        "cpu_s": round(seconds, 3),
+        "cpu_s_of_3e6_additions": round(yardstick(), 3),
+        "verdicts": sorted({standing.verdict for standing in session.standings}),
+    }
+
+
+def yardstick() -> float:
+    """CPU seconds of three million additions now: 0.15 on an idle core of 3 GHz, more where others compete for it."""
+    before, total = time.process_time(), 0
+    for number in range(3_000_000):
+        total += number
+    return time.process_time() - before
 
 
 def poll() -> dict[str, Any]:

@@ -39,16 +39,24 @@ class Evidence:
             self._starts = [(0, 0.0)]
         # Sums before scrape 0, 1, 2, ... for each alternative.
         self._sums: list[Increments] = [NOTHING]
+        # Asked for several times after each scrape, so it is kept.
+        self._log: float | None = None
 
     def put(self, index: int, increments: Increments) -> None:
         """Set scrape ``index``; all later ones are forgotten. Indexes are given without gaps."""
         del self._sums[index + 1 :]
+        self._log = None
         before = self._sums[index]
         self._sums.append(tuple(a + b for a, b in zip(before, increments, strict=True)))
 
     @property
     def log(self) -> float:
         """Natural logarithm of the evidence after the scrapes so far."""
+        if self._log is None:
+            self._log = self._mixed()
+        return self._log
+
+    def _mixed(self) -> float:
         now, length = self._sums[-1], len(self._sums) - 1
         terms = []
         for start, stake in self._starts:

@@ -41,16 +41,17 @@ class Freshness:
         self.labels: set[str] = set()
 
     def see(self, series: RawSeries, origin: float) -> None:
-        times = [at for at, value in series.samples if not math.isnan(value)]
+        last = self.series.get(series.key, -math.inf)
+        # What was seen before tells nothing new: most of what a poll brings.
+        times = [at for at, value in series.samples if at > last and not math.isnan(value)]
         if not times:
             return
-        before = self.series.get(series.key, times[0])
-        self.series[series.key] = max(before, times[-1])
-        self.labels.update(series.labels)
+        self.series[series.key] = times[-1]
         self.newest_at_all = max(self.newest_at_all, times[-1])
+        if last == -math.inf:
+            self.labels.update(series.labels)
         # Across polls as well: a metric that is scraped rarely never shows two samples in one of them.
-        gaps = [b - a for a, b in pairwise([min(before, times[0]), *times]) if b > a]
-        self.interval = min([self.interval, *gaps])
+        self.interval = min([self.interval, *(b - a for a, b in pairwise([last, *times]))])
         if times[-1] > origin:
             self.newest = max(self.newest, times[-1])
 

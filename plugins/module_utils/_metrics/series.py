@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 Labels = Mapping[str, str]
 # What tells one scraped process from another. Only what is there counts.
@@ -26,7 +27,7 @@ class RawSeries:
     labels: Labels
     samples: tuple[tuple[float, float], ...] | list[tuple[float, float]]
 
-    @property
+    @cached_property
     def key(self) -> frozenset[tuple[str, str]]:
         return frozenset((*self.labels.items(), ("__name__", self.name)))
 
