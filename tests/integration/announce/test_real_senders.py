@@ -19,7 +19,11 @@ from announce_tools import ROUTING_KEY, TOKEN, Doubles, run
 
 PROGRAM = shutil.which("prometheus-alertmanager")
 CONFIG = """
-route: {{receiver: pager, group_wait: 0s, group_interval: 1s, routes: [{{receiver: pager, continue: true}}, {{receiver: slack}}]}}
+route:
+  receiver: pager
+  group_wait: 0s
+  group_interval: 1s
+  routes: [{{receiver: pager, continue: true}}, {{receiver: slack}}]
 receivers:
   - name: pager
     pagerduty_configs: [{{routing_key: {key}, url: "{root}/v2/enqueue", send_resolved: true}}]
