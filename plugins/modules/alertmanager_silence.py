@@ -81,7 +81,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-act: {description: sent, updated, removed or unchanged., returned: success, type: str, sample: sent}
+act: {description: "sent, updated, removed or unchanged.", returned: success, type: str, sample: sent}
 silence_id: {description: Id of the silence., returned: when there is one, type: str}
 elapsed: {description: Seconds that the task took., returned: success, type: float}
 reason: {description: Stable code of a fault., returned: failure, type: str, sample: http_bad_request}

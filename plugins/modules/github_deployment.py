@@ -81,7 +81,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-act: {description: sent, updated or unchanged., returned: success, type: str, sample: sent}
+act: {description: "sent, updated or unchanged.", returned: success, type: str, sample: sent}
 deployment_id: {description: Id of the deployment., returned: when it exists, type: int}
 elapsed: {description: Seconds that the task took., returned: success, type: float}
 reason: {description: Stable code of a fault., returned: failure, type: str, sample: http_rejected}

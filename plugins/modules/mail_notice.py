@@ -78,7 +78,7 @@ EXAMPLES = r"""
 RETURN = r"""
 act: {description: sent or unchanged., returned: success, type: str, sample: sent}
 message_id: {description: The mail's Message-ID., returned: when it was sent, type: str}
-refused: {description: Recipients that were refused, with what the server said., returned: when it was sent, type: dict}
+refused: {description: "Refused recipients, with what the server said.", returned: when it was sent, type: dict}
 elapsed: {description: Seconds that the task took., returned: success, type: float}
 reason: {description: Stable code of a fault., returned: failure, type: str, sample: mail_refused}
 hint: {description: What to do about it., returned: failure, type: str}

@@ -91,7 +91,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-act: {description: sent, updated, resolved or unchanged., returned: success, type: str, sample: sent}
+act: {description: "sent, updated, resolved or unchanged.", returned: success, type: str, sample: sent}
 dedup_key: {description: The key of the alert., returned: success, type: str}
 action: {description: The action that was sent last., returned: success, type: str}
 elapsed: {description: Seconds that the task took., returned: success, type: float}

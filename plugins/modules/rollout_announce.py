@@ -40,7 +40,7 @@ options:
         description: Whether everybody reads it, so that O(may_speak) decides. A status page is public by itself.
         type: bool
       url: {description: Address of its API; the vendor's own by default. Needed for Alertmanager., type: str}
-      token: {description: Key or token for the status page, Slack, GitHub or Alertmanager., type: str}
+      token: {description: "Key or token for the status page, Slack, GitHub or Alertmanager.", type: str}
       webhook: {description: Address of an incoming webhook of Slack in place of a token., type: str}
       routing_key: {description: Integration key of PagerDuty., type: str}
       page_id: {description: Id of the status page., type: str}
@@ -68,7 +68,7 @@ options:
         description: Stands for the message on the other side (incident, thread, alert, mail, deployment, silence).
         type: str
         required: true
-      event: {description: Stands for the event, such as C(us-west-2/started)., type: str, default: ""}
+      event: {description: "Stands for the event, such as C(us-west-2/started).", type: str, default: ""}
       content:
         description: What to say, in the options of the module for this type of receiver.
         type: dict

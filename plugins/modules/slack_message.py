@@ -75,7 +75,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-act: {description: sent, updated or unchanged., returned: success, type: str, sample: sent}
+act: {description: "sent, updated or unchanged.", returned: success, type: str, sample: sent}
 channel: {description: Id of the channel., returned: when it was sent, type: str}
 ts: {description: Slack's id of the message in its channel., returned: when it was sent with a token, type: str}
 elapsed: {description: Seconds that the task took., returned: success, type: float}
