@@ -21,7 +21,7 @@ STAKES = (1 / 11, 2 / 11, 3 / 11, 3 / 11, 2 / 11)
 # No single scrape counts for more than 20 : 1, so that none decides alone.
 CAP = math.log(20)
 # How the budget for a wrong rollback is spent when there is a baseline; without one the absolute test has all of it.
-RELATIVE, ABSOLUTE, FINAL = 0.7, 0.05, 0.25
+RELATIVE, ABSOLUTE, FINAL = 0.6, 0.1, 0.3
 # Rollback needs at least so many bad requests, in at least so many scrapes.
 MIN_BAD, MIN_SCRAPES = 5, 2
 # Burstiness is measured from at least so many scrapes of history.

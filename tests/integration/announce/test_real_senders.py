@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import time
@@ -16,8 +15,8 @@ from typing import Any
 import pytest
 import requests
 from announce_tools import ROUTING_KEY, TOKEN, Doubles, run
+from tars_servers import programs
 
-PROGRAM = shutil.which("prometheus-alertmanager")
 CONFIG = """
 route:
   receiver: pager
@@ -34,13 +33,12 @@ receivers:
 
 @pytest.fixture
 def alertmanager(doubles: Doubles, tmp_path: Path) -> Iterator[str]:
-    assert PROGRAM, "install Debian's prometheus-alertmanager"
     config = tmp_path / "alertmanager.yml"
     config.write_text(CONFIG.format(key=ROUTING_KEY, root=doubles.root, token=TOKEN), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [PROGRAM, f"--config.file={config}", f"--storage.path={tmp_path / 'data'}", "--cluster.listen-address="]
+    command = [str(programs.alertmanager()), f"--config.file={config}", f"--storage.path={tmp_path / 'data'}", "--cluster.listen-address="]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"

@@ -73,6 +73,16 @@ def prometheus(major: int | None = None) -> Prometheus:
 
 
 @cache
+def alertmanager() -> Path:
+    """Return the program Alertmanager: the one in PATH, else Debian's, unpacked; raises ServerError."""
+    name = "prometheus-alertmanager"
+    if found := shutil.which(name) or shutil.which("alertmanager"):
+        return Path(found)
+    program = f"usr/bin/{name}"
+    return tree(Recipe("alertmanager", "bookworm", (name,), (program,)), f"install {name}") / program
+
+
+@cache
 def _postgres(major: int | None, named: str, path: str) -> Postgres:
     for folder in _split(named):
         missing = [name for name in NEEDED if not os.access(folder / name, os.X_OK)]
