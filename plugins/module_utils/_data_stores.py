@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import replicas
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import lag
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Address, Session
 from ansible_collections.tars.rollout.plugins.module_utils._redis import RedisAddress, ask
@@ -66,11 +66,11 @@ def _postgresql(entry: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
             raise _unfit(
                 name, address.text, seen, "standby_missing", "See why they do not, and whether the login has pg_monitor"
             )
-        lag = None
+        behind = None
         if role == "primary" and entry["max_lag"] is not None:
-            lag = _lag(session, clock, entry["max_lag"], name)
+            behind = _lag(session, clock, entry["max_lag"], name)
         return {"name": name, "kind": "postgresql", "at": address.text, "role": role, "version": found["version"],
-                "standbys": streaming, "lag_s": lag}  # fmt: skip
+                "standbys": streaming, "lag_s": behind}  # fmt: skip
     except IndexFault as fault:
         raise _unfit(name, address.text, fault.msg, fault.reason, fault.hint) from None
     finally:
@@ -79,7 +79,7 @@ def _postgresql(entry: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
 
 def _lag(session: Session, clock: Clock, limit: float, name: str) -> float:
     try:
-        return replicas.check_lag(session, clock, limit)
+        return float(lag.check(session, clock, limit)["lag_s"])
     except IndexFault as fault:
         if fault.reason != "replica_behind":
             raise

@@ -38,7 +38,12 @@ def alertmanager(doubles: Doubles, tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(programs.alertmanager()), f"--config.file={config}", f"--storage.path={tmp_path / 'data'}", "--cluster.listen-address="]
+    command = [
+        str(programs.alertmanager()),
+        f"--config.file={config}",
+        f"--storage.path={tmp_path / 'data'}",
+        "--cluster.listen-address=",
+    ]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
