@@ -57,6 +57,7 @@ def run(argv: list[str], log: Path, show: Show, env: Mapping[str, str] | None = 
                 text = line.rstrip("\n")
                 with lock:
                     file.write(text + "\n")
+                    file.flush()
                     if keep:
                         lines.append(text)
                     show(text)

@@ -24,9 +24,9 @@ from tarslab.load.outcome import FAILURES
 from .child import Ended
 
 OTHERS = ("evaluation", "insight", "orchestration", "dqn", "a2c", "ppo", "ddpg", "dashboard")
-STEADY = {"api": 10.0, **dict.fromkeys(OTHERS, 6.0)}
+STEADY = {"api": 8.0, **dict.fromkeys(OTHERS, 4.0)}
 """Requests per second to each service of each region, all the time."""
-MORE = {"api": 40.0, **dict.fromkeys(OTHERS, 6.0)}
+MORE = {"api": 42.0, **dict.fromkeys(OTHERS, 8.0)}
 """Requests per second on top of that to the region at work."""
 END_S = 60.0
 
