@@ -61,7 +61,9 @@ class Demo:
 
     def _both(self) -> bool:
         self._end_what_is_under_way()
-        good_release, bad_release = next_release([self._lab.stable(region) for region in self._regions])
+        # A release that a region has seen is refused there, or is promoted already.
+        known = [name for region in self._regions for name in (self._lab.stable(region), self._lab.recorded(region)[0])]
+        good_release, bad_release = next_release(known)
         self._lab.release(good_release)
         self._lab.release(bad_release, "error_share=0.06")
         good = self._rollout(
@@ -122,8 +124,8 @@ class Demo:
 
     def _end_what_is_under_way(self) -> None:
         for region in self._regions:
-            release = self._lab.under_way(region)
-            if release:
+            release, under_way = self._lab.recorded(region)
+            if under_way:
                 self._say(f"{region} has {release} under way, from a run that was ended: rolling it back first")
                 done = run(
                     [*PLAYBOOK, "playbooks/rollback.yml",

@@ -60,10 +60,10 @@ class DemoLab:
         image: str = found["spec"]["template"]["spec"]["containers"][0]["image"]
         return re.split(r"[:@]", image.rpartition("/")[2])[-1]
 
-    def under_way(self, region: str) -> str:
-        """The release that is neither promoted nor rolled back in a region; empty when there is none."""
+    def recorded(self, region: str) -> tuple[str, bool]:
+        """The release that a region's record tells of, empty without one, and whether it is still under way."""
         record = Store(self._client(region), _namespace(region), "tars").read().record
-        return "" if record is None or record.final else record.release
+        return (record.release, not record.final) if record else ("", False)
 
     def _client(self, region: str) -> _kube.Client:
         return _kube.from_kubeconfig(self.env[f"LAB_KUBECONFIG_{region.upper()}"], "", Scrubber())
@@ -73,9 +73,9 @@ class DemoLab:
             raise Ended(f"`lab {words[0]}` failed; see above and {self._log}.")
 
 
-def next_release(stable: Sequence[str]) -> tuple[str, str]:
-    """Names for a good and a bad release, above everything that runs: 1.0.4 and 1.0.5-bad after 1.0.3."""
-    patches = [int(found[1]) for name in stable if (found := re.fullmatch(r"1\.0\.(\d+)(?:-bad)?", name))]
+def next_release(known: Sequence[str]) -> tuple[str, str]:
+    """Names for a good and a bad release, above every one that is known: 1.0.4 and 1.0.5-bad after 1.0.3."""
+    patches = [int(found[1]) for name in known if (found := re.fullmatch(r"1\.0\.(\d+)(?:-bad)?", name))]
     newest = max(patches, default=0)
     return f"1.0.{newest + 1}", f"1.0.{newest + 2}-bad"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from . import files, node, proc
+from . import files, node, private, proc
 from .errors import LabError
 from .identity import NODE_PORTS
 
@@ -67,16 +67,27 @@ def ensure(lab: Lab, engine: Engine, image: str, image_mode: str) -> None:
     if present and known.get("complete"):
         _refuse_other_image(known, image)
         if _recover(lab, engine, present):
+            _tell_forwarder(lab, engine)
             return
         lab.console.say("  the cluster does not come back, so it is made again")
     if present:
         delete(lab, engine)
     _create(lab, engine, image, image_mode)
+    _tell_forwarder(lab, engine)
     files.write_json(note, {"complete": True, "nodes": lab.nodes, "image": image})
+
+
+def _tell_forwarder(lab: Lab, engine: Engine) -> None:
+    """Where the node with the NodePorts is; only a private engine has a forwarder."""
+    if engine.is_private:
+        address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        found = engine.docker("inspect", "--format", address, f"{lab.identity.name}-control-plane", timeout=30)
+        files.write_atomic(private.node_note(lab), found.strip())
 
 
 def delete(lab: Lab, engine: Engine) -> None:
     """Take the cluster away, with its nodes' volumes; none is no error."""
+    private.node_note(lab).unlink(missing_ok=True)
     (lab.paths.state / "cluster.json").unlink(missing_ok=True)
     present = nodes(lab, engine)
     if present:

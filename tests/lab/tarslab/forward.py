@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The forwarder: listens on the machine's 127.0.0.1, connects to the same ports inside the lab's network namespace.
 
-A process of its own (`python -m tarslab.forward NAMESPACE PORT...`). The listening sockets are made first, then the
-process enters the namespace: sockets keep the namespace that they were made in.
+A process of its own (`python -m tarslab.forward NAMESPACE NOTE PORT[:NODEPORT]...`). The listening sockets are made
+first, then the process enters the namespace: sockets keep the namespace that they were made in. Once the file NOTE
+holds the node's address, ports with a NodePort are handed straight to the node: Docker's own proxy in between costs a
+tenth of a core at 300 requests per second, and ended without a word under load.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from . import netns
 from .errors import LabError
@@ -37,18 +40,32 @@ def listen(ports: Sequence[int]) -> list[socket.socket]:
     return sockets
 
 
-async def serve(sockets: Sequence[socket.socket]) -> None:
-    """Accept for ever, each connection handed on to the same port number where this process now is."""
-    servers = [await _server(s) for s in sockets]
+Place = Callable[[], tuple[str, int]]
+
+
+def place(port: int, inner: int, note: Path) -> Place:
+    """Where a port's connections go: to the node's NodePort ``inner`` once its address is known, else the same port."""
+
+    def now() -> tuple[str, int]:
+        try:
+            node = note.read_text(encoding="ascii").strip() if inner else ""
+        except OSError:
+            node = ""
+        return (node, inner) if node else (HOST, port)
+
+    return now
+
+
+async def serve(sockets: Sequence[socket.socket], places: Sequence[Place]) -> None:
+    """Accept for ever, each connection handed on to its place, seen from where this process now is."""
+    servers = [await _server(s, to) for s, to in zip(sockets, places, strict=True)]
     await asyncio.gather(*(s.serve_forever() for s in servers))
 
 
-async def _server(sock: socket.socket) -> asyncio.Server:
-    port = sock.getsockname()[1]
-
+async def _server(sock: socket.socket, to: Place) -> asyncio.Server:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            inner_reader, inner_writer = await asyncio.open_connection(HOST, port)
+            inner_reader, inner_writer = await asyncio.open_connection(*to())
         except OSError:
             # Nobody listens inside: the caller must see a reset at once, as it would without a forwarder.
             writer.transport.abort()
@@ -76,11 +93,12 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def main(arguments: Sequence[str]) -> None:
     """Run the forwarder for a namespace and its ports."""
-    name, *ports = arguments
-    sockets = listen([int(p) for p in ports])
+    name, note, *words = arguments
+    pairs = [(int(port), int(inner or 0)) for port, _colon, inner in (word.partition(":") for word in words)]
+    sockets = listen([port for port, _inner in pairs])
     netns.enter(name)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(sockets))
+        asyncio.run(serve(sockets, [place(port, inner, Path(note)) for port, inner in pairs]))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache, daemons, debtree, files, netns, proc
+from .identity import NODE_PORTS
 
 if TYPE_CHECKING:
     from .context import Lab
@@ -48,15 +49,21 @@ def stop(lab: Lab) -> None:
         daemons.stop(lab.paths.run / f"{name}.json", patience=30)
 
 
+def node_note(lab: Lab) -> Path:
+    """The file that tells the forwarder the node's address."""
+    return lab.paths.run / "node"
+
+
 def forward(lab: Lab) -> None:
     """Start the forwarder for all ports of the lab unless it runs."""
     note = lab.paths.run / "forward.json"
     if daemons.alive(note) is not None:
         return
     log = lab.paths.logs / "forward.log"
-    ports = [str(p) for p in lab.ports.values()]
+    ports = list(lab.ports.values())
+    words = [f"{port}:{NODE_PORTS.get(name, '')}" for name, port in lab.ports.items()]
     env = {"PYTHONPATH": str(lab.paths.source)}
-    daemons.start(note, [sys.executable, "-m", "tarslab.forward", lab.identity.name, *ports], log, env)
+    daemons.start(note, [sys.executable, "-m", "tarslab.forward", lab.identity.name, node_note(lab), *words], log, env)
     check = [sys.executable, "-c", f"import socket; socket.create_connection(('127.0.0.1', {ports[-1]}), 2)"]
     daemons.wait_until(None, note, check, log, 15)
 

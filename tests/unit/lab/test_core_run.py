@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tarslab import daemons, environment, jobs, proc, state
 from tarslab.errors import LabError
-from tarslab.forward import listen
+from tarslab.forward import listen, place
 from tarslab.jobs import Job
 
 LAB = Path(__file__).resolve().parents[2] / "lab"
@@ -154,3 +154,11 @@ def test_every_command_has_help() -> None:
         with pytest.raises(SystemExit) as caught:
             parser.parse_args([command, "--help"])
         assert caught.value.code == 0
+
+
+def test_a_connection_goes_to_the_node_once_its_address_is_known(tmp_path: Path) -> None:
+    note = tmp_path / "node"
+    gateway, api_server = place(20001, 30080, note), place(20000, 0, note)
+    assert gateway() == ("127.0.0.1", 20001)
+    note.write_text("172.18.0.2\n")
+    assert (gateway(), api_server()) == (("172.18.0.2", 30080), ("127.0.0.1", 20000))
