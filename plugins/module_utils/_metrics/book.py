@@ -38,10 +38,13 @@ class Book:
         """All up to the time ``now``. Each call gives ``changed`` relative to the call before."""
         raise NotImplementedError
 
-    def past(self, arm: str) -> Past:
-        """What an arm did before the judgement began; for shares also how many requests."""
+    def past(self, arm: str, within: float = math.inf) -> Past:
+        """What an arm did in the last ``within`` seconds before the judgement began; for shares also how many requests.
+
+        What was read further back than asked for would spread the traffic of now over hours without any.
+        """
         fresh = self._fresh[arm]
-        cells = self._cells_before(arm)
+        cells = {i: cell for i, cell in self._cells_before(arm).items() if (1 - i) * self._spec.scrape_s <= within}
         interval = fresh.interval if fresh.interval < math.inf else 0.0
         length = (1 - min(cells)) * self._spec.scrape_s if cells else 0.0
         columns = zip(*cells.values(), strict=True) if cells else ((), (), ())

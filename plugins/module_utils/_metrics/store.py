@@ -73,9 +73,9 @@ class Store:
         """What each objective of a service is judged by, up to the time ``now`` (seconds since 1970)."""
         return {name: book.reading(now) for name, book in self._books[service].items()}
 
-    def past(self, service: int, slo: str, arm: str) -> Past:
-        """What an arm did before the judgement began."""
-        return self._books[service][slo].past(arm)
+    def past(self, service: int, slo: str, arm: str, within: float = math.inf) -> Past:
+        """What an arm did in the last ``within`` seconds before the judgement began."""
+        return self._books[service][slo].past(arm, within)
 
     def pods(self, service: int, now: float) -> Mapping[str, int]:
         """How many pods of each arm are up, by their newest sample of ``up``; one that is too old does not count."""

@@ -30,12 +30,14 @@ _PARTS = re.compile(r"([0-9]+)(ms|[smhdwy])")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 
 
-def forecasts(session: Session, service: int, weight: float | None) -> list[Forecast]:
-    """One per statistical objective of a service, from the traffic seen before the start."""
+def forecasts(session: Session, service: int, weight: float | None, history: float) -> list[Forecast]:
+    """One per statistical objective of a service, from the traffic of the ``history`` seconds before the start."""
     spec = session.specs[service]
     result = []
     for slo in (slo for slo in spec.slos if slo.is_share):
-        canary, stable = (session.store.past(service, slo.name, arm) for arm in ("canary", "stable"))
+        canary, stable = (
+            session.store.past(service, slo.name, arm, history or math.inf) for arm in ("canary", "stable")
+        )
         rates = [past.total / past.seconds for past in (canary, stable) if past.total > 0]
         share = stable.over / stable.total if stable.total > 0 else 0.0
         result.append(forecast(slo, spec, sum(rates) if rates else None, _weight(spec, weight), share))

@@ -103,7 +103,7 @@ def _outlook(watch: Watch, plan: options.Plan, prometheus: Prometheus, *, thorou
             texts = lint.findings(watch.session, index, prometheus, watch.begin_at, plan.weight)
             texts += lint.day(spec, prometheus, watch.begin_at) if thorough else []
             found += [f"{spec.service}: {text}" for text in texts]
-            forecasts = lint.forecasts(watch.session, index, plan.weight)
+            forecasts = lint.forecasts(watch.session, index, plan.weight, plan.history)
             entries += [{"service": spec.service, **lint.as_data(item)} for item in forecasts]
     return {
         "slos": entries,
