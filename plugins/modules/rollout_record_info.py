@@ -127,7 +127,7 @@ turn:
     may: {description: Whether all of them are promoted to this release by this plan., type: bool}
     wait: {description: Seconds until it may begin., type: float}
     begins: {description: The moment at which., type: str}
-    why: {description: Why not, or why not yet., type: str}
+    why: {description: "Why not, or why not yet.", type: str}
 """
 
 from typing import Any

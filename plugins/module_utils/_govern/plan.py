@@ -22,7 +22,20 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile
 STANDARD, HOTFIX = "standard", "hotfix"
 KINDS = ("routed", "worker", "singleton")
 STAGE_KEYS = frozenset(
-    {"weight", "bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "limits", "max_drift", "decision"}
+    {
+        "weight",
+        "bake",
+        "settle",
+        "max_bake",
+        "scrape",
+        "alpha",
+        "beta",
+        "early_pass",
+        "strata",
+        "limits",
+        "max_drift",
+        "decision",
+    }
 )
 # What of a service is the canary's own.
 _TRACK = ("container", "image", "tag", "digest", "env", "config_maps", "secrets")
