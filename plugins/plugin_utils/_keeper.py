@@ -94,7 +94,8 @@ def _start(place: Path) -> None:
         # Ctrl-C is for ansible-playbook; the keeper sees that one end.
         start_new_session=True,
     )
-    assert started.stdout is not None and started.stderr is not None
+    if started.stdout is None or started.stderr is None:
+        raise AssertionError("both are pipes")
     ready, _, _ = select.select([started.stdout], [], [], START)
     if ready and os.read(started.stdout.fileno(), 64):
         return

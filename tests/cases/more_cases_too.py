@@ -67,16 +67,29 @@ case(
     P95,
     arms=ALONE,
 )
-case("lat-text-per-pod", "two pods write the same boundary in two ways", PASS,
-     [*histogram(FAST, 40), *histogram({"0.050": 0.95, "0.10": 0.985, "0.250": 0.998, "1.0": 1.0, "+Inf": 1.0}, 40,
-                                        pod="canary-1")], P95, arms=ALONE)  # fmt: skip
+case(
+    "lat-text-per-pod",
+    "two pods write the same boundary in two ways",
+    PASS,
+    [
+        *histogram(FAST, 40),
+        *histogram({"0.050": 0.95, "0.10": 0.985, "0.250": 0.998, "1.0": 1.0, "+Inf": 1.0}, 40, pod="canary-1"),
+    ],
+    P95,
+    arms=ALONE,
+)
 case("lat-milliseconds", "buckets in milliseconds", PASS,
      histogram({"10": 0.5, "100": 0.98, "250": 1.0, "+Inf": 1.0}, metric="api_latency_milliseconds"),
      {**P95, "metric": "api_latency_milliseconds", "limit": 100, "violation": 250, "limit_text": "100ms"},
      arms=ALONE)  # fmt: skip
-case("lat-unnamed-milliseconds", "buckets in milliseconds that the name does not tell", back(
-    180, "ABOVE_LIMIT", slo="api_p95"), histogram({"10": 0.5, "100": 0.8, "250": 1.0, "+Inf": 1.0}, metric="api_time"),
-     {**P95, "metric": "api_time", "limit": 100, "violation": 250, "limit_text": "100 ms"}, arms=ALONE)  # fmt: skip
+case(
+    "lat-unnamed-milliseconds",
+    "buckets in milliseconds that the name does not tell",
+    back(180, "ABOVE_LIMIT", slo="api_p95"),
+    histogram({"10": 0.5, "100": 0.8, "250": 1.0, "+Inf": 1.0}, metric="api_time"),
+    {**P95, "metric": "api_time", "limit": 100, "violation": 250, "limit_text": "100 ms"},
+    arms=ALONE,
+)
 case("lat-thin", "thirty observations", hold("THIN_DATA", slo="api_p95"), histogram(FAST, 0.75), P95, arms=ALONE)
 case("lat-p99", "p99 above, p95 below the limit", back(400, "ABOVE_LIMIT", slo="api_p95"),
      histogram({**FAST, "0.1": 0.955, "0.25": 0.96}), {**P95, "quantile": 0.99}, arms=ALONE)  # fmt: skip
@@ -169,9 +182,16 @@ case("hard-gauge-short", "over the limit for four minutes", PASS,
      [steps(CPU["metric"], {60: 0.99, 300: 0.5}, first=0.5)], CPU)  # fmt: skip
 case("hard-gauge-interrupted", "twice four minutes with a break", PASS,
      [steps(CPU["metric"], {60: 0.99, 300: 0.5, 315: 0.99, 555: 0.5}, first=0.5)], CPU)  # fmt: skip
-case("hard-gauge-pods", "the worst pod counts, whichever it is", back(420, "HARD_RULE", slo="cpu"),
-     [steps(CPU["metric"], {60: 0.99, 240: 0.5}, first=0.5), steps(CPU["metric"], {240: 0.98}, first=0.5,
-                                                                       pod="canary-1")], CPU)  # fmt: skip
+case(
+    "hard-gauge-pods",
+    "the worst pod counts, whichever it is",
+    back(420, "HARD_RULE", slo="cpu"),
+    [
+        steps(CPU["metric"], {60: 0.99, 240: 0.5}, first=0.5),
+        steps(CPU["metric"], {240: 0.98}, first=0.5, pod="canary-1"),
+    ],
+    CPU,
+)
 case("hard-gauge-at-limit", "exactly at the limit is not over it", PASS, [flat(CPU["metric"], 0.95)], CPU)
 case("hard-gauge-once", "a flag that is up at one scrape", back(300, "HARD_RULE", slo="regression"),
      [steps(FLAG["metric"], {285: 1, 300: 0})], FLAG)  # fmt: skip

@@ -81,7 +81,8 @@ def _action(made: Plan, seen: Index) -> str:
 
 
 def _other_storage(work: Work, made: Plan) -> list[Index]:
-    assert made.seen is not None
+    if made.seen is None:
+        raise AssertionError("only an index that is there is replaced")
     leaves = [one for one in parts.attached(work, made.seen.oid) if one.kind == "i"]
     return [one for one in leaves if "storage" in differences(one, made.wish, made.wanted)]
 
@@ -172,9 +173,11 @@ def _replace(work: Work, made: Plan, tables: list[int], result: dict[str, Any]) 
     """The new one is built beside; then all names change in one transaction, and the old one goes."""
     fresh = parts.named(made.wanted, made.table, with_suffix(made.wanted.name, FRESH))
     _whole(work, plan(work, fresh, made.table), result)
-    assert made.seen is not None
+    if made.seen is None:
+        raise AssertionError("only an index that is there is replaced")
     new, _indexes = present.find(work, fresh, made.table)
-    assert new is not None
+    if new is None:
+        raise AssertionError("the new index was built a moment ago")
     renames, old = parts.renames(work, made, new)
     work.quick(renames, f"Putting the new index {made.text} in the place of the old one", tables, result)
     result.update(changed=True, replaced=True, action="replace")

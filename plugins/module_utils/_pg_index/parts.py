@@ -155,7 +155,8 @@ def _named(work: Work, schema: str, name: str) -> Index:
 
 def renames(work: Work, made: Plan, new: Index) -> tuple[list[str], str]:
     """How the names of a whole tree change: the old ones aside, the new ones in their places; and the old name."""
-    assert made.seen is not None
+    if made.seen is None:
+        raise AssertionError("only an index that is there is replaced")
     number = 1
     while catalog.named(work.monitor, made.table.schema, with_suffix(made.wanted.name, OLD, number)):
         number += 1
