@@ -78,6 +78,6 @@ class World:
         """Sign as approve.yml does."""
         return self.play(
             ROOT / "playbooks" / "approve.yml",
-            govern_sign_role=role, govern_sign_as=f"{person}@tars.example",
-            govern_sign_key=str(self.folder / "keys" / person), govern_sign_confirm="1.0.1", **extra,
+            **{"govern_sign_role": role, "govern_sign_as": f"{person}@tars.example",
+               "govern_sign_key": str(self.folder / "keys" / person), "govern_sign_confirm": "1.0.1", **extra},
         )  # fmt: skip
