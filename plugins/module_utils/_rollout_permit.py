@@ -21,7 +21,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 from ansible_collections.tars.rollout.plugins.module_utils._record import ledger
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment, number, seconds_of
 
-Reader = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+Reader = Callable[[Mapping[str, Any]], "Mapping[str, Any] | None"]
 
 
 def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._govern.sshsig import
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment, seconds_of
 
-Reader = Callable[[Mapping[str, Any]], Mapping[str, Any] | None]
+Reader = Callable[[Mapping[str, Any]], "Mapping[str, Any] | None"]
 MOST = 64 * 1024 * 1024
 
 

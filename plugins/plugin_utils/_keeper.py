@@ -96,7 +96,7 @@ def _start(place: Path) -> None:
     )
     if started.stdout is None or started.stderr is None:
         raise AssertionError("both are pipes")
-    ready, _, _ = select.select([started.stdout], [], [], START)
+    ready, _writable, _odd = select.select([started.stdout], [], [], START)
     if ready and os.read(started.stdout.fileno(), 64):
         return
     if started.poll() is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 Series = dict[str, Any]
@@ -14,6 +15,7 @@ Share = float | Callable[[float], float]
 DT, BAKE = 15, 600
 REQUESTS, LATENCY = "http_requests_total", "http_request_duration_seconds"
 CANARY, STABLE = {"deployment": "canary"}, {"deployment": "stable"}
+UNCHANGED = MappingProxyType(CANARY)
 # What share of the requests is at most so slow: p95 is below 100 ms.
 FAST = {"0.025": 0.7, "0.05": 0.95, "0.1": 0.985, "0.25": 0.998, "0.5": 0.999, "1": 1.0, "+Inf": 1.0}
 
@@ -99,7 +101,7 @@ def histogram(
     shares: Mapping[str, Share],
     per_scrape: float = 75,
     *,
-    labels: Mapping[str, str] = CANARY,
+    labels: Mapping[str, str] = UNCHANGED,
     pod: str = "canary-0",
     metric: str = LATENCY,
     t0: float = 0,
@@ -118,7 +120,7 @@ def histogram(
     return found
 
 
-def flat(metric: str, value: Any, *, labels: Mapping[str, str] = CANARY, pod: str = "canary-0") -> Series:
+def flat(metric: str, value: Any, *, labels: Mapping[str, str] = UNCHANGED, pod: str = "canary-0") -> Series:
     return series(metric, {**labels, "pod": pod}, [value] * (BAKE // DT + 1))
 
 

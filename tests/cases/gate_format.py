@@ -119,7 +119,7 @@ class CaseSource:
     """Answers polls from the series of a case, with its faults."""
 
     def __init__(self, case: Case) -> None:
-        self._series = [(name, labels, samples) for name, labels, samples in series_of(case)]
+        self._series = list(series_of(case))
         self._faults = faults_of(case)
         self._skew = float(case.get("gate_clock_offset_s") or 0)
 

@@ -96,10 +96,12 @@ def _with_retries(wire: Wire, server: Server, mail: EmailMessage, to: Sequence[s
             passing, seen = 400 <= error.smtp_code < 500, f"answered {error.smtp_code} {_text(error.smtp_error)}"
         except ssl.SSLError as error:
             passing, seen = False, f"could not be trusted: {error.reason or error}"
-        except (OSError, smtplib.SMTPServerDisconnected) as error:
+        except smtplib.SMTPServerDisconnected as error:
             passing, seen = True, f"did not answer: {error}"
         except smtplib.SMTPException as error:
             passing, seen = False, f"could not be used: {error}"
+        except OSError as error:
+            passing, seen = True, f"did not answer: {error}"
         if not passing or pause is None or pause >= wire.deadline.remaining:
             raise AnnounceError(
                 wire.scrubber.text(f"The mail server {what} {seen}"),

@@ -161,7 +161,7 @@ def _refused(policy: Policy, asked: Asked, item: Signed, nonces: set[str]) -> Fi
 
 def _approvals(policy: Policy, given: Sequence[Signed], refused: list[Finding]) -> tuple[list[Signed], list[Finding]]:
     """Fill each needed place with a person of its own, as many places as possible (augmenting paths)."""
-    places = [role for role, count in policy.approvals.items() for _ in range(count)]
+    places = [role for role, count in policy.approvals.items() for _place in range(count)]
     people = _people(given)
     holder: dict[int, int] = {}
 

@@ -134,7 +134,8 @@ class Keeper:
 
     def say(self, text: str) -> None:
         with contextlib.suppress(OSError):
-            print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), text, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}\n")
+            sys.stderr.flush()
 
     def _works(self) -> bool:
         return process.state(self._pid, self._start) == process.ALIVE

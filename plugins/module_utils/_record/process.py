@@ -80,7 +80,7 @@ def _look(pid: int) -> tuple[str, str] | None:
     done = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=5
     )
-    letter, _, start = done.stdout.strip().partition(" ")
+    letter, _blank, start = done.stdout.strip().partition(" ")
     return (start.strip(), letter[:1]) if letter else None
 
 

@@ -94,7 +94,7 @@ def _no_room(world: World, needs: Sequence[Need]) -> list[Finding]:
     if not nodes:
         return []
     pods = sorted(
-        ((need.requests.get("cpu", Fraction(0)), need) for need in needs for _ in range(need.pods)),
+        ((need.requests.get("cpu", Fraction(0)), need) for need in needs for _pod in range(need.pods)),
         key=lambda pair: pair[0],
         reverse=True,
     )

@@ -138,7 +138,7 @@ def test_the_life_of_a_track(fresh: Demo) -> None:
     assert [line["result"] for line in made["lines"] if line["subject"] == "one-canary"][-1] == "READY"
     # Real requests: those that ask for the canary get it, nobody else does.
     until(lambda: fresh.ask("one", **{"x-canary": "true"}).headers.get("x-version") == "canary", 20, "the canary")
-    assert {fresh.ask("one").headers["x-version"] for _ in range(10)} == {"stable"}
+    assert {fresh.ask("one").headers["x-version"] for _time in range(10)} == {"stable"}
 
     again = track(fresh, fence=7)
     assert not again["changed"] and set(actions(again).values()) == {"unchanged"}, actions(again)

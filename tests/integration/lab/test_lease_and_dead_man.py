@@ -120,7 +120,7 @@ def test_a_zombie_is_refused_in_record_and_guard(lab: Lab, ask: Any, namespace: 
         take_fence=True,
         fence_floor=forced["lease"]["fence"] - 1,
     )
-    late = [ask("rollout_record", release="2", fence=found, phase="backed_up") for _ in range(100)]
+    late = [ask("rollout_record", release="2", fence=found, phase="backed_up") for _time in range(100)]
     assert [item["reason"] for item in late] == ["fence_lost"] * 100
     with pytest.raises(RolloutError) as caught:
         guard.check("moving weight")

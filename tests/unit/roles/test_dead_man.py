@@ -175,7 +175,7 @@ def test_its_own_restart_and_a_blind_time_begin_to_count_anew(world: World) -> N
 def test_a_server_that_is_away(world: World) -> None:
     world.run(30)
     world.api.down = True
-    for _ in range(30):
+    for _time in range(30):
         with pytest.raises(OSError):
             world.run(2)
         world.time += 2

@@ -22,12 +22,13 @@ Act = Callable[..., Mapping[str, Any]]
 
 @pytest.fixture
 def act(office: Any) -> Act:
-    records: dict[str, Any] = {"staging": PROMOTED, "us-west-2": PROMOTED}
+    promoted: dict[str, Any] = {"staging": PROMOTED, "us-west-2": PROMOTED}
     (office.folder / "ledger.jsonl").write_text('{"at": "x"}\n')
 
     def call(
-        state: str, check_mode: bool = False, records: Mapping[str, Any] = records, **change: Any
+        state: str, check_mode: bool = False, records: Mapping[str, Any] | None = None, **change: Any
     ) -> Mapping[str, Any]:
+        records = promoted if records is None else records
         params = {
             "state": state, "path": str(office.folder / "sign-off.json"), "app": "tars", "release": "1.0.1",
             "plan_hash": PLAN, "artifacts": "", "page": ["PLAN"],

@@ -105,7 +105,7 @@ def test_a_lease_that_somebody_took_is_left_alone(run: Run) -> None:
     store = run.lease()
     run.thread.start()
     assert rises(store)
-    for _ in range(20):
+    for _time in range(20):
         try:
             store.take(store.read(), Lease("other", TTL))
             break
