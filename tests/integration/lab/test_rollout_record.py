@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -40,7 +41,7 @@ def test_a_life(demo: Demo) -> None:
 def test_as_a_playbook_calls_it(demo: Demo) -> None:
     params = {"kubeconfig": demo.lab.kubeconfig, "namespace": demo.namespace, "app": "other", "region": "lab"}
     entered = module("rollout_record", {**params, "release": "1", "plan_hash": "x", "run_id": "y"})
-    assert entered["decision"] == "new" and "lab planned  1  PLANNED" in entered["live_lines"]
+    assert entered["decision"] == "new" and re.search(r"lab planned  20\S+Z  1  PLANNED", entered["live_lines"])
     assert module("rollout_record", {**params, "state": "absent"})["changed"]
 
 
