@@ -39,9 +39,10 @@ class Part:
 def document(good: Part, bad: Part, regions: Sequence[str]) -> dict[str, Any]:
     """What `build/demo.json` holds. Durations in seconds."""
     cut = next(iter(bad.outcomes.values()), {})
+    found = problems(good, bad, regions)
     return {
-        "ok": not problems(good, bad, regions),
-        "problems": problems(good, bad, regions),
+        "ok": not found,
+        "problems": found,
         "good": {
             "release": good.release,
             "result": _result(good, regions),
