@@ -76,7 +76,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     for doubt in dict.fromkeys(doubt for plan in plans for doubt in plan.doubts):
         call.warn(doubt)
     if call.check_mode:
-        return _result(whole, [report.planned(plan, observed=work.follower is not None) for plan in plans], plans)
+        return _result(work, whole, [report.planned(plan, observed=work.follower is not None) for plan in plans], plans)
     if work.follower is not None:
         work.follower.prepare(plans)
     call.stop.check("about to write the weights")
@@ -91,7 +91,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         entries = _follow(work, work.follower, moved, entries)
     if work.ledger.problem:
         call.warn(work.ledger.problem)
-    return _result(whole, entries, plans)
+    return _result(work, whole, entries, plans)
 
 
 def _tell_moved(work: Work, item: Moved) -> None:
@@ -149,7 +149,7 @@ def _say(work: Work, plan: Plan, seen: str, result: str) -> None:
     )
 
 
-def _result(whole: Deadline, entries: Sequence[Mapping[str, Any]], plans: Sequence[Plan]) -> dict[str, Any]:
+def _result(work: Work, whole: Deadline, entries: Sequence[Mapping[str, Any]], plans: Sequence[Plan]) -> dict[str, Any]:
     return {
         "changed": any(entry["changed"] for entry in entries),
         "services": list(entries),
@@ -157,4 +157,5 @@ def _result(whole: Deadline, entries: Sequence[Mapping[str, Any]], plans: Sequen
         "reads": sum(entry["reads"] for entry in entries),
         "patches": sum(entry["patches"] for entry in entries),
         "elapsed": round(whole.elapsed, 3),
+        "moved_at": moment(work.call.clock.now()),
     }

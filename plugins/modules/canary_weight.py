@@ -284,6 +284,13 @@ services:
 reads: {description: Reads of route objects in this call., returned: success, type: int}
 patches: {description: Patches sent in this call., returned: success, type: int}
 elapsed: {description: Seconds that the call took., returned: success, type: float}
+moved_at:
+  description:
+    - When the weights were in force, with O(observe) as it was seen.
+    - The option O(tars.rollout.slo_gate#module:since) takes it.
+  returned: success
+  type: str
+  sample: "2026-01-31T12:00:00.123Z"
 reason: {description: Stable code of a fault., returned: failure, type: str, sample: fence_lost}
 hint: {description: What to do about it., returned: failure, type: str}
 """

@@ -77,6 +77,12 @@ options:
     elements: str
     choices: [rollback, hold]
     default: [rollback]
+  since:
+    description:
+      - When the weight came into force, such as V(2026-01-31T12:00:00Z), or in seconds since 1970, by the clock of this
+        machine. RV(tars.rollout.canary_weight#module:moved_at) is such a moment. The call itself by default.
+      - The bake begins then. What was scraped before the call is judged first, scrape by scrape.
+    type: str
   replay:
     description:
       - Judge a past window from stored data, scrape by scrape as a live run would have, without waiting.
@@ -109,12 +115,23 @@ author:
 """
 
 EXAMPLES = r"""
+- name: Send 10 % to the canaries of two services
+  tars.rollout.canary_weight:
+    region: us-west-2
+    weight: 10
+    release: "2.1.0"
+    services:
+      - {name: api, object: {namespace: tars-us-west-2}, route: primary}
+      - {name: evaluation, object: {namespace: tars-us-west-2}, route: primary}
+  register: weight
+
 - name: Judge the 10 % stage of two services
   tars.rollout.slo_gate:
     prometheus: {url: "https://prometheus.example.net:9090"}
     region: us-west-2
     step: backend[1] 10 %
     stage: {weight: 10}
+    since: "{{ weight.moved_at }}"
     bake: 10m
     max_bake: 20m
     services:
@@ -163,7 +180,7 @@ slo:
   returned: always
   type: str
 decided_after_s:
-  description: Seconds from the start of the call to the poll that decided.
+  description: Seconds from the start of the bake to the poll that decided.
   returned: always
   type: float
 services:
@@ -266,6 +283,7 @@ def spec() -> dict[str, Any]:
         "baseline_history": {"type": "str", "default": "1h"},
         "fail_on": {"type": "list", "elements": "str", "choices": ["rollback", "hold"], "default": ["rollback"]},
         "cut_traffic": {"type": "dict", "options": cut},
+        "since": {"type": "str"},
         "replay": {"type": "dict", "options": moments},
         "strata": {"type": "str"},
         "region": {"type": "str", "default": ""},

@@ -32,6 +32,7 @@ class Plan:
     history: float
     fail_on: tuple[str, ...]
     replay: tuple[float, float] | None
+    since: float | None
     stages: int
 
 
@@ -49,6 +50,8 @@ def read(params: Mapping[str, Any]) -> Plan:
     if replay:
         # What is judged is the window: its length is the bake.
         stage |= {"bake": f"{replay[1] - replay[0]!r}s", "max_bake": None}
+        if params.get("since"):
+            raise _refuse("since", "replay is given too", "The start of a replay is the moment that since tells")
     specs = tuple(gatefile.parse(service, stage) for service in services)
     names = [spec.service for spec in specs]
     if any(not name for name in names):
@@ -66,6 +69,7 @@ def read(params: Mapping[str, Any]) -> Plan:
         _duration("baseline_history", params["baseline_history"]),
         tuple(params["fail_on"]),
         replay,
+        _moment("since", params["since"]) if params.get("since") else None,
         max([len(service.get("stages") or ()) for service in services] + [1]),
     )
 

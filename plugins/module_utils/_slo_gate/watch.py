@@ -55,6 +55,8 @@ class Watch:
         # When the last poll was, in seconds since the start.
         self.at = 0.0
         self.begin_at = 0.0
+        # When this call joined in; before that lies what it catches up with.
+        self._joined = 0.0
         # What was spent before the first poll: clock, first values, history, linter.
         self.before = Cost()
         self.session: Session
@@ -65,8 +67,11 @@ class Watch:
             self._prometheus.measure_offset()
         except QueryFault as fault:
             self._refuse_unless_passing(fault)
-        replay = self._plan.replay
-        self.begin_at = replay[0] if replay else self._prometheus.now()
+        replay, since = self._plan.replay, self._plan.since
+        self._joined = self._prometheus.now()
+        self.begin_at = replay[0] if replay else self._joined if since is None else since - self._prometheus.skew
+        if replay is None and self.begin_at > self._joined + self._scrape_s:
+            raise QueryFault("since cannot be used: it lies in the future", hint="Give when the weight came into force")
         self.session = Session(self._plan.specs, self, self.begin_at, self._plan.early)
         if replay and replay[1] > self._prometheus.now():
             raise QueryFault("replay cannot be used: its end lies in the future by the clock of Prometheus")
@@ -82,7 +87,7 @@ class Watch:
         self.before = replace(self._prometheus.cost)
         while not self.session.standings or not self.session.decided:
             at = self._next()
-            if self._plan.replay is None:
+            if self._plan.replay is None and at >= self._joined:
                 self._clock.sleep(max(0.0, at - self._prometheus.now()), "judging the stage")
                 at = max(at, self._prometheus.now())
             if self._may is not None:
@@ -132,7 +137,9 @@ class Watch:
         if self._plan.replay is not None:
             return min(start + (self.polls + 1) * scrape, self._plan.replay[1])
         last = start + self.at
-        now = max(self._prometheus.now(), last + scrape / 2)
+        # Scrapes between the start and this call are judged one by one, as they would have been.
+        behind = last < self._joined - scrape
+        now = last + scrape / 2 if behind else max(self._prometheus.now(), last + scrape / 2)
         first = start + (scrape if self._phase is None else self._phase)
         at = first + max(0, -(-(now - first) // scrape)) * scrape
         ends = {start + end + INGEST for spec in self._plan.specs for end in (spec.bake_s, spec.max_bake_s)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -307,6 +308,24 @@ def test_an_expression_that_answers_two_series_is_refused() -> None:
         judge(prometheus, services=[gate])
 
 
+def test_the_bake_begins_when_the_weight_came_into_force_and_what_was_missed_is_judged_scrape_by_scrape() -> None:
+    prometheus = FakePrometheus(Clock(), ahead=40.0)
+    result = judge(prometheus, since=str(START - 100))
+    assert result["verdict"] == "pass" and result["decided_after_s"] == pytest.approx(300, abs=1)
+    # By the clock of this machine, though that of Prometheus is ahead.
+    assert prometheus.clock.time == pytest.approx(START + 200, abs=1)
+    moments = [row["t"] for row in result["evidence"]]
+    assert moments[0] <= 30 and max(b - a for a, b in pairwise(moments)) == pytest.approx(15)
+
+
+def test_a_breach_that_was_there_before_the_call_is_told_at_once() -> None:
+    fuse = FakeFuse()
+    prometheus = FakePrometheus(Clock(), bad=0.08)
+    result = judge(prometheus, fuse=fuse, since=str(START - 100))
+    assert result["verdict"] == "rollback" and fuse.blown
+    assert result["decided_after_s"] <= 90 and prometheus.clock.time == START
+
+
 def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
     live = judge(FakePrometheus(Clock(), bad=0.08))
     clock = Clock()
@@ -316,6 +335,11 @@ def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
     assert (replayed["verdict"], replayed["reason"]) == (live["verdict"], live["reason"])
     assert abs(replayed["decided_after_s"] - live["decided_after_s"]) <= 15
     assert clock.time == START + 900
+
+
+def test_a_bake_that_begins_in_the_future_is_refused() -> None:
+    with pytest.raises(RolloutError, match="in the future"):
+        judge(FakePrometheus(Clock()), since=str(START + 60))
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -333,6 +357,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"replay": {"start": "yesterday", "end": "now"}}, "no moment"),
     ({"replay": {"start": "2026-01-31T12:00:00", "end": "2026-01-31T12:10:00"}}, "no moment"),
     ({"replay": {"start": "20", "end": "10"}}, "not after its start"),
+    ({"since": "noon"}, "no moment"),
+    ({"since": "10", "replay": {"start": "10", "end": "20"}}, "replay is given too"),
     ({"services": [{**GATE, "prometheus": {"url": "http://other"}}]}, "2 different addresses"),
     ({"services": [{**GATE, "prometheus": {"partial_response": True}}]}, "Half an answer"),
 ]
