@@ -31,8 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
 OUT = ROOT / "build" / "demo"
 PLANNED = {"stage": 15.0, "soak": 15.0, "back": 10.0}
 """Seconds that the lab's inventory asks for; a test compares them."""
-# Cluster and controller share this machine's processors, which they would not elsewhere: the cluster goes first.
-PLAYBOOK = ("nice", "-n", "10", str(Path(sys.executable).with_name("ansible-playbook")))
+PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 WARM_S = 60.0
 """Seconds of load before the rollout begins: the gate wants stable's past, and the preflight the traffic."""
 
@@ -97,7 +96,7 @@ class Demo:
             time.sleep(WARM_S)
             began = time.monotonic()
             done = run(
-                [*PLAYBOOK, "playbooks/ga_rollout.yml",
+                [PLAYBOOK, "playbooks/ga_rollout.yml",
                  "-i", self._inventory(), "-e", f"rollout_release={release}"],
                 OUT / f"{name}.log",
                 lambda line: self._follow(line, load),
@@ -115,9 +114,12 @@ class Demo:
         """Show what a person wants to see of Ansible's output, and give the load to the region at work."""
         if line.startswith("PLAY ["):
             self._turns = "ROLLOUT" in line
-        region = next((name for name in self._names if line.startswith(f"{name} ")), "")
+        name = next((name for name in self._names if line.startswith(f"{name} ")), "")
+        region = name.replace("-", "_")
         if region and self._turns:
-            load.follow(region.replace("-", "_"))
+            load.at_work(region)
+            if line.startswith(f"{name} promoting "):
+                load.after(region)
         told = region and not line.endswith("WAITING")
         if told or line.startswith(("PLAY [", "fatal:", "ERROR", "[ERROR]")) or "OUTCOME " in line:
             self._say(line.strip().rstrip("* "))
@@ -128,7 +130,7 @@ class Demo:
             if under_way:
                 self._say(f"{region} has {release} under way, from a run that was ended: rolling it back first")
                 done = run(
-                    [*PLAYBOOK, "playbooks/rollback.yml",
+                    [PLAYBOOK, "playbooks/rollback.yml",
                      "-i", self._inventory(), "--limit", region],
                     OUT / "before.log", lambda line: None, cwd=ROOT,
                 )  # fmt: skip

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The load of the demo: a steady stream to all regions, and more to the one that is being rolled out.
+"""The load of the demo: a stream to each region, as much as what is done there needs.
 
-All regions get enough for their preflight to know whether a stage can be decided; the region whose turn it is gets
-what the lab's objectives were chosen for: 50 requests per second to api, about 12 to each other service. Everything at
-once in every region would be a test of two cores, not of a rollout.
+The region whose turn it is gets what the lab's objectives were chosen for: 50 requests per second to api, about 12 to
+each other service. One whose turn comes next gets enough for its preflight to know whether a stage can be decided, and
+any other enough to see that it serves. Everything everywhere would be a test of two cores, not of a rollout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ from tarslab.load.outcome import FAILURES
 from .child import Ended
 
 OTHERS = ("evaluation", "insight", "orchestration", "dqn", "a2c", "ppo", "ddpg", "dashboard")
-STEADY = {"api": 8.0, **dict.fromkeys(OTHERS, 4.0)}
-"""Requests per second to each service of each region, all the time."""
-MORE = {"api": 42.0, **dict.fromkeys(OTHERS, 8.0)}
-"""Requests per second on top of that to the region at work."""
+RATES = {
+    "at_work": {"api": 50.0, **dict.fromkeys(OTHERS, 13.0)},
+    "next": {"api": 8.0, **dict.fromkeys(OTHERS, 4.0)},
+    "served": {"api": 2.0, **dict.fromkeys(OTHERS, 0.5)},
+}
+"""Requests per second to each service of a region."""
 END_S = 60.0
 
 
@@ -61,41 +63,53 @@ class Load:
         self._lab = lab
         self._folder = folder
         self._regions = tuple(regions)
-        self._steady: subprocess.Popen[str] | None = None
-        self._more: subprocess.Popen[str] | None = None
-        self.at_work = ""
-        """The region that gets more; empty when none does."""
+        self._running: dict[str, tuple[str, subprocess.Popen[str]]] = {}
+        self._started = 0
         self.totals = Totals()
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def running(self) -> Iterator[Load]:
         """On from here to the end of the block, whatever ends it."""
-        self._steady = self._start("steady", STEADY, self._regions)
-        try:
+        with ExitStack() as all_of_them:
+            for region in self._regions:
+                # Each ends, whatever becomes of another.
+                all_of_them.callback(self._end, region)
+                self.give(region, "next")
             yield self
-        finally:
-            self.follow("")
-            self._stop(self._steady)
 
-    def follow(self, region: str) -> None:
-        """Give this region more, and the one before no more than the others."""
-        if region == self.at_work:
+    def give(self, region: str, what: str) -> None:
+        """Send one of RATES to a region from here on, without a gap."""
+        before = self._running.get(region)
+        if before is not None and before[0] == what:
             return
-        if self._more is not None:
-            self._stop(self._more)
-            self._more = None
-        if region:
-            self._more = self._start(region, MORE, (region,), seed=2 + self._regions.index(region))
-        self.at_work = region
+        self._running[region] = (what, self._start(region, what))
+        if before is not None:
+            self._stop(before[1])
 
-    def _start(
-        self, name: str, services: dict[str, float], regions: Sequence[str], seed: int = 1
-    ) -> subprocess.Popen[str]:
-        rps = sum(services.values()) * len(regions)
+    def at_work(self, region: str) -> None:
+        """It is this region's turn; the others have only to serve."""
+        if self._running[region][0] == "at_work":
+            return
+        for other in self._regions:
+            self.give(other, "at_work" if other == region else "served")
+
+    def after(self, region: str) -> None:
+        """The turn of this region ends soon: get the one after it ready."""
+        for following in self._regions[self._regions.index(region) + 1 :][:1]:
+            self.give(following, "next")
+
+    def _end(self, region: str) -> None:
+        if region in self._running:
+            self._stop(self._running.pop(region)[1])
+
+    def _start(self, region: str, what: str) -> subprocess.Popen[str]:
+        self._started += 1
+        name, services = f"{region}-{self._started}-{what}", RATES[what]
+        rps = sum(services.values())
         shares = ",".join(f"{service}={share:g}" for service, share in services.items())
         words = ["load", "--until-signal", "--json", "--rps", f"{rps:g}", "--services", shares]
-        words += ["--regions", ",".join(regions), "--out", str(self._folder / f"{name}.jsonl"), "--seed", str(seed)]
+        words += ["--regions", region, "--out", str(self._folder / f"{name}.jsonl"), "--seed", str(self._started)]
         words += ["--new-connections", "0.1"]
         with (self._folder / f"{name}.log").open("a") as log:
             return subprocess.Popen(

@@ -97,7 +97,7 @@ def count(found: Sequence[Row], requests: Iterable[tuple[float, str, str, bool]]
     """Add to each row the requests of its region that were due while it lasted."""
     by_region: dict[str, list[Row]] = {}
     for row in found:
-        by_region.setdefault(row.region.replace("-", "_"), []).append(row)
+        by_region.setdefault(row.region, []).append(row)
     for at, region, _service, failed in requests:
         for row in by_region.get(region, ()):
             if row.began <= at < row.ended:

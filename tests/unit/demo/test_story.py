@@ -77,12 +77,12 @@ def test_regions_beside_each_other_are_kept_apart() -> None:
 def test_requests_are_counted_in_the_step_of_their_region() -> None:
     rows = rollout()
     requests = [
-        (21.0, "us_west_2", "api", False),
-        (40.9, "us_west_2", "api", True),
-        (41.0, "us_west_2", "api", False),
+        (21.0, "us-west-2", "api", False),
+        (40.9, "us-west-2", "api", True),
+        (41.0, "us-west-2", "api", False),
         (30.0, "staging", "api", True),
-        (-3.0, "us_west_2", "api", True),
-        (500.0, "us_west_2", "api", True),
+        (-3.0, "us-west-2", "api", True),
+        (500.0, "us-west-2", "api", True),
     ]
     story.count(rows, requests)
     assert [(row.step, row.requests, row.failed) for row in rows if row.requests] == [
