@@ -23,7 +23,7 @@ spec:
   strategy:
     rollingUpdate:
       maxUnavailable: 0
-      maxSurge: 1
+      maxSurge: {{ $.Values.maxSurge }}
   template:
     metadata:
       labels:
@@ -89,8 +89,9 @@ spec:
               path: /readyz
               port: http
             periodSeconds: 5
-            timeoutSeconds: 3
-            failureThreshold: 2
+            # Pods that start beside it may keep a probe waiting for a processor.
+            timeoutSeconds: 5
+            failureThreshold: 3
           livenessProbe:
             httpGet:
               path: /healthz
