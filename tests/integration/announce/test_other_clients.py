@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
 import github
+import pagerduty
 import pytest
-from announce_tools import TOKEN, Doubles
+from announce_tools import ROUTING_KEY, TOKEN, Doubles, start, stop
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
+from tars_servers.certificates import Authority
 
 
 def test_slack_sdk(doubles: Doubles) -> None:
@@ -35,3 +41,30 @@ def test_pygithub(doubles: Doubles) -> None:
     found = list(repository.get_deployments(environment="eu"))
     assert [(item.id, item.payload["tars_run"]) for item in found] == [(made.id, "k")]
     assert [status.state for status in found[0].get_statuses()] == ["success"]
+
+
+@pytest.fixture
+def over_tls(tmp_path: Path) -> Iterator[tuple[Doubles, Authority]]:
+    authority = Authority(tmp_path)
+    certificate, key = authority.issue("doubles")
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    process, root = start(tmp_path, "--certificate", str(both))
+    yield Doubles(root), authority
+    stop(process)
+
+
+def test_pagerduty(over_tls: tuple[Doubles, Authority]) -> None:
+    """PagerDuty's own client speaks to nothing but https."""
+    doubles, authority = over_tls
+    context = ssl.create_default_context(cafile=str(authority.bundle))
+    client = pagerduty.EventsApiV2Client(ROUTING_KEY, base_url=doubles.root, verify=context)
+    key = client.trigger("rolled back", "us-west-2", dedup_key="tars/1.0.1", severity="critical")
+    assert key == "tars/1.0.1" and client.acknowledge(key) == key and client.resolve(key) == key
+    # With a moment of ours: the one that this version of the client makes by itself is an AttributeError.
+    client.submit("1.0.1 begins", "us-west-2", timestamp="2026-01-31T12:00:00Z")
+    seen = doubles.control("GET", "pagerduty")
+    assert [(alert["dedup_key"], alert["status"]) for alert in seen["alerts"]] == [(key, "resolve")]
+    assert [change["summary"] for change in seen["changes"]] == ["1.0.1 begins"]
+    with pytest.raises(pagerduty.HttpError):
+        pagerduty.EventsApiV2Client("short", base_url=doubles.root, verify=context).trigger("x", "y")

@@ -40,7 +40,8 @@ def application(server: Server) -> web.Application:
         return web.json_response(reply.json, status=reply.status, headers=dict(reply.headers))
 
     app = web.Application()
-    app.router.add_route("*", "/{any:.*}", handle)
+    # A line end in a path is a path too: `.` alone would leave it to the framework, whose 404 is plain text.
+    app.router.add_route("*", "/{any:(?s:.*)}", handle)
     return app
 
 
