@@ -60,16 +60,16 @@ demo: venv ## the main job on the lab: a good release through all regions, a bad
 	@PYTHONPATH=.ansible/collections:tests/demo:tests/lab .venv/bin/python -m tars_demo --regions $(or $(REGIONS),2)
 
 bench-dead-man: venv ## how fast the dead-man brings stable back, in 20 namespaces of the lab at once (about 4 minutes)
-	@set -o pipefail; eval "$$($(LAB) env)" && PYTHONPATH=.ansible/collections .venv/bin/python tests/bench/bench_dead_man.py
+	@PYTHONPATH=.ansible/collections tests/lab/with_lab .venv/bin/python tests/bench/bench_dead_man.py
 
 # make chaos CHAOS_KILLS=100 CHAOS_SEED=7 CHAOS_REGION=us_west_2
 CHAOS_KILLS ?= 20
 CHAOS_REGION ?= us_west_2
 chaos: venv ## kill the controller of rollouts at drawn moments and run the same command again (about 3 minutes a kill)
-	@PYTHONPATH=.ansible/collections:tests/chaos:tests/lab .venv/bin/python -m tars_chaos --kills $(CHAOS_KILLS) --region $(CHAOS_REGION) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
+	@PYTHONPATH=.ansible/collections:tests/chaos:tests/lab tests/lab/with_lab .venv/bin/python -m tars_chaos --kills $(CHAOS_KILLS) --region $(CHAOS_REGION) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
-bench-traffic: venv ## how exactly and how fast traffic moves, on the lab that is up (40 minutes; BENCH_SHORT=1: about 4)
-	@eval "$$($(LAB) env)" && PYTHONPATH=.ansible/collections:tests/bench:tests/lab:tests/integration/lab .venv/bin/python tests/bench/bench_traffic.py
+bench-traffic: venv ## how exactly and how fast traffic moves, on the lab (40 minutes; BENCH_SHORT=1: about 4)
+	@PYTHONPATH=.ansible/collections:tests/bench:tests/lab:tests/integration/lab tests/lab/with_lab .venv/bin/python tests/bench/bench_traffic.py
 
 bench-pg: venv ## what an index costs over psql, beside postgresql_idx, and what updates feel: build/bench/pg.json
 	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_pg.py
