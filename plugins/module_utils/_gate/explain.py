@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate import laws
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Slo, Tally
@@ -115,6 +116,8 @@ def thin(slo: Slo, total: Tally, elapsed: float, beta: float) -> str:
     return f"{requests(slo, total)}; {violated(slo)} is not excluded yet"
 
 
+# Asked for at every look of every objective, with the same few answers.
+@lru_cache(maxsize=256)
 def clean_requests(violation: float, beta: float) -> int:
     """How many requests without a bad one exclude the violation."""
     low, high = 1, 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import FRESH_SCRAPES, Reading, Spec
@@ -19,12 +20,20 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import (
     Counters,
     RawSeries,
-    Step,
     pod_of,
     target_of,
 )
 
 _COUNTING = ("ratio", "latency", "count")
+
+
+@dataclass(frozen=True)
+class _Route:
+    """Where a series goes: books with the arm it counts for, whether it is a counter for one of them, its process."""
+
+    places: list[tuple[Book, str]]
+    counts: bool
+    target: tuple[str, ...]
 
 
 class Store:
@@ -45,7 +54,7 @@ class Store:
             }
             for spec in self._specs
         ]
-        self._routes: dict[frozenset[tuple[str, str]], list[tuple[Book, str]]] = {}
+        self._routes: dict[frozenset[tuple[str, str]], _Route] = {}
         # (service index, arm, pod) -> (time, value) of the newest sample of `up`, and the time between two of them.
         self._up: dict[tuple[int, str, str], tuple[float, float]] = {}
         self._up_interval: dict[tuple[int, str, str], float] = {}
@@ -53,20 +62,17 @@ class Store:
     def add(self, batch: Iterable[RawSeries]) -> None:
         """Take in what one poll brought; samples that were seen already do no harm, nor does their order."""
         batch = _merged(batch)
-        counting = [series for series in batch if series.name != "up"]
-        routed = [(series, self._route(series)) for series in counting]
-        counters = [(s, books) for s, books in routed if any(place[0].slo.kind in _COUNTING for place in books)]
-        steps = self._counters.steps((s, target_of(s.name, s.labels, _request_labels(books))) for s, books in counters)
-        grown: dict[frozenset[tuple[str, str]], list[Step]] = {
-            series.key: step for (series, _books), step in zip(counters, steps, strict=True)
-        }
-        for series, books in routed:
-            for book, arm in books:
-                book.see(arm, series, grown.get(series.key, []))
+        routed = [(series, self._route(series)) for series in batch if series.name != "up"]
+        counters = [(series, route) for series, route in routed if route.counts]
+        grown = self._counters.steps((series, route.target) for series, route in counters)
+        steps = {series.key: step for (series, _route), step in zip(counters, grown, strict=True)}
+        for series, route in routed:
+            for book, arm in route.places:
+                book.see(arm, series, steps.get(series.key, []))
         for series in batch:
             if series.name == "up":
                 self._see_up(series)
-                for book, arm in self._route(series):
+                for book, arm in self._route(series).places:
                     book.see(arm, series, [])
 
     def readings(self, service: int, now: float) -> Mapping[str, Reading]:
@@ -87,17 +93,24 @@ class Store:
                 found[place[1]] += 1
         return found
 
-    def _route(self, series: RawSeries) -> list[tuple[Book, str]]:
-        key = series.key
-        if key not in self._routes:
-            self._routes[key] = [
+    def _route(self, series: RawSeries) -> _Route:
+        """Found once for each series: nothing of it changes from poll to poll."""
+        if (found := self._routes.get(series.key)) is None:
+            places = [
                 (books[slo.name], arm)
                 for spec, books in zip(self._specs, self._books, strict=True)
                 for slo in spec.slos
                 if series.name in parts_of(slo)
                 for arm in arms_of(slo, spec, series.labels)
             ]
-        return self._routes[key]
+            objectives = [book.slo for book, _arm in places]
+            told = {label for slo in objectives for label in slo.bad}
+            found = self._routes[series.key] = _Route(
+                places,
+                any(slo.kind in _COUNTING for slo in objectives),
+                target_of(series.name, series.labels, told),
+            )
+        return found
 
     def _see_up(self, series: RawSeries) -> None:
         samples = [(at, value) for at, value in series.samples if not math.isnan(value)]
@@ -136,7 +149,3 @@ def _merged(batch: Iterable[RawSeries]) -> list[RawSeries]:
         else parts[0]
         for parts in pieces.values()
     ]
-
-
-def _request_labels(books: list[tuple[Book, str]]) -> set[str]:
-    return {label for place in books for label in place[0].slo.bad}

@@ -149,8 +149,9 @@ def test_without_database_and_redis_the_answer_says_so() -> None:
 
 def test_an_answer_may_be_asked_to_take_long() -> None:
     async def body(client: Client, state: State) -> None:
-        asked = asyncio.ensure_future(client.get("/?ms=150"))
-        await asyncio.sleep(0.05)
+        asked = asyncio.ensure_future(client.get("/?ms=300"))
+        while state.in_flight == 0 and not asked.done():
+            await asyncio.sleep(0.01)
         assert state.in_flight == 1
         assert (await asked).status == 200
 
