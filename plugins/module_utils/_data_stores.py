@@ -21,9 +21,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._redis import RedisAd
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.at_once import at_once
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock
 
-_STANDING = """
+_STANDING = f"""
 SELECT pg_is_in_recovery() AS standby, current_setting('server_version') AS version,
-  (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming') AS streaming
+  (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND {lag.REPLAYS}) AS streaming
 """
 
 

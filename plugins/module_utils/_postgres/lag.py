@@ -22,10 +22,14 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, D
 LOOK = 0.1
 # Remembered positions; at one a second an hour.
 MEMORY = 3600
-_STREAMING = """
+# What replays or will: a standby that has just connected has reported nothing yet, neither written nor replayed; what
+# reports that it writes and never that it replays (pg_receivewal and what is built on it) keeps the WAL and no more.
+REPLAYS = "(replay_lsn IS NOT NULL OR write_lsn IS NULL)"
+# A login without the right sees no state.
+_STREAMING = f"""
 SELECT application_name::text AS name, coalesce(replay_lsn >= %(lsn)s::pg_lsn, false) AS reached,
-  replay_lsn IS NULL AS hidden, coalesce(pg_wal_lsn_diff(%(lsn)s::pg_lsn, replay_lsn), 0)::bigint AS bytes
-FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup'
+  state IS NULL AS hidden, pg_wal_lsn_diff(%(lsn)s::pg_lsn, replay_lsn)::bigint AS bytes
+FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup' AND {REPLAYS}
 """
 _WATCH = """
 SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS written,
@@ -36,7 +40,8 @@ SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS written,
 def check(session: Session, clock: Clock, limit: float) -> dict[str, Any]:
     """``lag_s``: seconds until all streaming replicas have replayed what is written now; at most ``limit`` of them.
 
-    Raises ``replica_behind``. ``streaming``: how many there are; a replica that is not connected cannot be seen here.
+    Raises ``replica_behind``, and ``missing_rights`` when the login may not see it. ``streaming``: how many there are;
+    a replica that is not connected cannot be seen here.
     """
     lsn = session.value("SELECT pg_current_wal_lsn()::text")
     deadline = Deadline(clock, limit)
@@ -53,14 +58,18 @@ def check(session: Session, clock: Clock, limit: float) -> dict[str, Any]:
         if not late:
             return {"lag_s": round(deadline.elapsed, 3), "streaming": len(rows)}
         if deadline.over:
-            names = ", ".join(f"{row['name']} ({row['bytes']} bytes)" for row in late)
+            names = ", ".join(f"{row['name']} ({_behind(row['bytes'])})" for row in late)
             raise IndexFault(
                 f"Replica(s) {names} had not replayed within {limit:g} s what the primary had written",
                 reason="replica_behind",
                 hint="Let them catch up, or raise max_replication_lag; no index was touched",
-                fields={"lag_s": round(deadline.elapsed, 3), "lag_bytes": max(row["bytes"] for row in late)},
+                fields={"lag_s": round(deadline.elapsed, 3), "lag_bytes": max(row["bytes"] or 0 for row in late)},
             )
         clock.sleep(min(LOOK, deadline.remaining + 0.01), f"waiting for replica {late[0]['name']}")
+
+
+def _behind(size: int | None) -> str:
+    return "nothing reported yet" if size is None else f"{size} bytes"
 
 
 class LagWatch:

@@ -6,7 +6,11 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,10 +30,7 @@ if TYPE_CHECKING:
 def _streaming(postgres: PostgresServer, postgres_standby: PostgresServer) -> None:
     """A standby that was just made catches up first."""
     postgres_standby.wait_replayed(postgres.lsn())
-    end = time.monotonic() + 30
-    while postgres.value("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") != 1:
-        assert time.monotonic() < end, "the standby does not stream"
-        time.sleep(0.1)
+    wait_for(postgres, "SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'")
 
 
 def ask(**options: Any) -> list[dict[str, Any]]:
@@ -72,6 +73,51 @@ def test_a_standby_that_does_not_replay_is_behind(postgres: PostgresServer, post
     assert caught.value.reason == "replica_behind"
     assert "primary at " in str(caught.value)
     assert "had not replayed within 0.5 s" in str(caught.value)
+
+
+def test_a_standby_that_has_only_connected_is_behind_and_no_question_of_rights(postgres: PostgresServer) -> None:
+    where = postgres.lsn()
+    with closing(postgres.connect(replication="true", application_name="silent")) as silent:
+        # It streams from here on, and never says how far it is.
+        silent.pgconn.send_query(f"START_REPLICATION PHYSICAL {where}".encode())
+        wait_for(postgres, "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'silent'")
+        with pytest.raises(RolloutError) as caught:
+            ask(postgresql=[entry(postgres, max_lag=0.3)])
+    assert caught.value.reason == "replica_behind"
+    assert "silent (nothing reported yet)" in str(caught.value)
+
+
+def test_what_keeps_the_wal_and_never_replays_it_is_no_standby(postgres: PostgresServer, tmp_path: Path) -> None:
+    with receivewal(postgres, tmp_path):
+        wait_for(
+            postgres, "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'keeps' AND write_lsn > '0/0'"
+        )
+        (found,) = ask(postgresql=[entry(postgres, standbys=1, max_lag=10)])
+        assert found["standbys"] == 1
+        with pytest.raises(RolloutError, match="1 standbys stream from it, and 2 are wanted"):
+            ask(postgresql=[entry(postgres, standbys=2)])
+
+
+def wait_for(server: PostgresServer, query: str) -> None:
+    end = time.monotonic() + 30
+    while not server.value(query):
+        assert time.monotonic() < end, query
+        time.sleep(0.05)
+
+
+@contextmanager
+def receivewal(server: PostgresServer, folder: Path) -> Iterator[None]:
+    """The client that keeps a copy of the WAL, as it comes with PostgreSQL."""
+    where = f"host={server.host} port={server.port} user=postgres application_name=keeps"
+    run = subprocess.Popen(
+        [server.programs.bin / "pg_receivewal", "--no-loop", "--synchronous", "-D", folder, "-d", where],
+        env={"PGPASSWORD": server.password, "PATH": "/usr/bin:/bin"},
+    )
+    try:
+        yield
+    finally:
+        run.terminate()
+        run.wait(20)
 
 
 def test_another_role_or_fewer_standbys_than_wanted_are_said(
