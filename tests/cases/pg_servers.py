@@ -108,8 +108,6 @@ class Servers:
 
     def clean(self) -> None:
         """An empty database, and no trace of the case before: roles keep no settings, replay goes on."""
-        if "standby" in vars(self):
-            self.standby.resume_replay()
         with self.primary.connect() as connection:
             exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = 'lab'").fetchone()
             if exists:
@@ -125,3 +123,5 @@ class Servers:
             connection.execute("ALTER SYSTEM RESET ALL")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute("CREATE DATABASE lab")
+        if "standby" in vars(self):
+            self.standby.resume_replay()

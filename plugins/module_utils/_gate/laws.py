@@ -134,7 +134,7 @@ def average(logs: Iterable[float]) -> float:
 
 def log_sum(logs: Sequence[float]) -> float:
     top = max(logs)
-    return top + math.log(sum(math.exp(value - top) for value in logs))
+    return top + math.log(sum([math.exp(value - top) for value in logs]))
 
 
 def threshold(budget: float) -> float:

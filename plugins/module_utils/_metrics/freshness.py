@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Arm
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import RawSeries
@@ -46,14 +45,17 @@ class Freshness:
         times = [at for at, value in series.samples if at > last and not math.isnan(value)]
         if not times:
             return
-        self.series[series.key] = times[-1]
-        self.newest_at_all = max(self.newest_at_all, times[-1])
+        newest = times[-1]
+        self.series[series.key] = newest
+        self.newest_at_all = max(self.newest_at_all, newest)
         if last == -math.inf:
             self.labels.update(series.labels)
         # Across polls as well: a metric that is scraped rarely never shows two samples in one of them.
-        self.interval = min([self.interval, *(b - a for a, b in pairwise([last, *times]))])
-        if times[-1] > origin:
-            self.newest = max(self.newest, times[-1])
+        for at in times:
+            self.interval = min(self.interval, at - last)
+            last = at
+        if newest > origin:
+            self.newest = max(self.newest, newest)
 
     def arm(self, origin: float) -> Arm:
         # A series that ended before the judgement began is stale, one that never was is missing.

@@ -76,7 +76,9 @@ class Counters:
         for series, target in batch:
             last = self._last.get(series.key)
             after = last.at if last else -math.inf
-            fresh = sorted({(at, value) for at, value in series.samples if at > after and math.isfinite(value)})
+            fresh = [one for one in series.samples if one[0] > after and math.isfinite(one[1])]
+            if len(fresh) > 1:
+                fresh = sorted(set(fresh))
             todo.append((series, self._targets.setdefault(target, _Target()), last, fresh))
         for _series, state, last, fresh in todo:
             self._notice(state, last, fresh)

@@ -72,8 +72,13 @@ class PostgresServer(Server):
         return {"host": self.host, "port": self.port, **login}
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
-        """Return a new connection of the superuser's, in autocommit mode; ``options`` go over ``params``."""
-        return psycopg.connect(**{**self.params, "autocommit": True, "connect_timeout": 5, **options})
+        """Return a new connection of the superuser's, in autocommit mode; ``options`` go over ``params``.
+
+        What a test has made the role's own default does not reach it: no standby takes a serializable transaction.
+        """
+        plain = r"-c default_transaction_isolation=read\ committed -c default_transaction_read_only=off"
+        own = {"autocommit": True, "connect_timeout": 5, "options": plain}
+        return psycopg.connect(**{**self.params, **own, **options})
 
     def value(self, query: str, *arguments: Any) -> Any:
         """Return the first field of a query's first row, None without a row, over a connection of its own."""
