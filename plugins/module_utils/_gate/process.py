@@ -39,12 +39,17 @@ class Evidence:
             self._starts = [(0, 0.0)]
         # Sums before scrape 0, 1, 2, ... for each alternative.
         self._sums: list[Increments] = [NOTHING]
+        # For each alternative the stakes of the starts so far, each as it was worth before its first scrape: what they
+        # have become is the newest sum more, so a look needs no walk over all starts.
+        self._begun: list[tuple[float, ...]] = []
         # Asked for several times after each scrape, so it is kept.
         self._log: float | None = None
 
     def put(self, index: int, increments: Increments) -> None:
         """Set scrape ``index``; all later ones are forgotten. Indexes are given without gaps."""
         del self._sums[index + 1 :]
+        while self._begun and self._starts[len(self._begun) - 1][0] > index:
+            self._begun.pop()
         self._log = None
         before = self._sums[index]
         self._sums.append(tuple(a + b for a, b in zip(before, increments, strict=True)))
@@ -58,14 +63,16 @@ class Evidence:
 
     def _mixed(self) -> float:
         now, length = self._sums[-1], len(self._sums) - 1
-        terms = []
-        for start, stake in self._starts:
-            if start >= length:
-                terms.append(stake)
-                continue
-            before = self._sums[start]
-            grown = [part + a - b for part, a, b in zip(self._stakes, now, before, strict=True)]
-            terms.append(stake + log_sum(grown))
+        begun = self._begun
+        while len(begun) < len(self._starts) and self._starts[len(begun)][0] < length:
+            start, stake = self._starts[len(begun)]
+            worth = [stake + part - before for part, before in zip(self._stakes, self._sums[start], strict=True)]
+            if begun:
+                worth = [log_sum((a, b)) for a, b in zip(begun[-1], worth, strict=True)]
+            begun.append(tuple(worth))
+        terms = [stake for _start, stake in self._starts[len(begun) :]]
+        if begun:
+            terms += [a + b for a, b in zip(begun[-1], now, strict=True)]
         return log_sum(terms)
 
 

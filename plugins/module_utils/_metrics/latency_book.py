@@ -22,6 +22,8 @@ class _Histogram:
     cells: dict[int, dict[float, float]]
     counts: dict[int, float]
     bounds: dict[tuple[str, ...], set[float]]
+    # The boundary of each series, read off its labels once.
+    known: dict[frozenset[tuple[str, str]], float | None]
 
     def edges(self) -> set[float]:
         sets = list(self.bounds.values())
@@ -33,7 +35,7 @@ class LatencyBook(Book):
 
     def __init__(self, slo: Slo, spec: Spec, origin: float, number: Number) -> None:
         super().__init__(slo, spec, origin, number)
-        self._arms = {arm: _Histogram({}, {}, {}) for arm in ("canary", "stable")}
+        self._arms = {arm: _Histogram({}, {}, {}, {}) for arm in ("canary", "stable")}
         self._edges: Edges | None = None
         # One for each number of a tally that is read off a boundary.
         self._over = [Over() for _number in range(6)]
@@ -45,11 +47,14 @@ class LatencyBook(Book):
         if self._spec.strata:
             self._stratum(series.labels.get(self._spec.strata, "")).see(arm, series, steps)
         histogram = self._arms[arm]
-        bound = _bound(series.labels) if series.name.endswith("_bucket") else None
-        if bound is not None:
-            process = tuple(f"{k}={v}" for k, v in sorted(series.labels.items()) if k != "le")
-            histogram.bounds.setdefault(process, set()).add(bound)
-        elif series.name.endswith("_bucket"):
+        bucket = series.name.endswith("_bucket")
+        if series.key not in histogram.known:
+            bound = histogram.known[series.key] = _bound(series.labels) if bucket else None
+            if bound is not None:
+                process = tuple(f"{k}={v}" for k, v in sorted(series.labels.items()) if k != "le")
+                histogram.bounds.setdefault(process, set()).add(bound)
+        bound = histogram.known[series.key]
+        if bucket and bound is None:
             return
         for step in steps:
             index = self._number(step.at)

@@ -10,7 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from typing import NamedTuple
 
 Labels = Mapping[str, str]
 # What tells one scraped process from another. Only what is there counts.
@@ -27,13 +27,14 @@ class RawSeries:
     labels: Labels
     samples: tuple[tuple[float, float], ...] | list[tuple[float, float]]
 
-    @cached_property
-    def key(self) -> frozenset[tuple[str, str]]:
-        return frozenset((*self.labels.items(), ("__name__", self.name)))
+    # Which series it is. Needed several times for each of them in every poll.
+    key: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", frozenset((*self.labels.items(), ("__name__", self.name))))
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """How much a counter grew up to ``at``. Never negative."""
 
     at: float
@@ -48,8 +49,7 @@ class _Target:
     resets: list[float] = field(default_factory=list)
 
 
-@dataclass
-class _Last:
+class _Last(NamedTuple):
     at: float
     value: float
 
