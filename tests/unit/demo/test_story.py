@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._record.ledger import
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 from tars_demo import __main__ as demo
 from tars_demo import report, story
+from tars_demo.child import Ended
 from tars_demo.lab import next_release
 from tars_demo.load import Totals
 from tars_demo.report import Part
@@ -143,3 +146,12 @@ def test_the_planned_seconds_are_those_of_the_inventory() -> None:
     assert {stage["bake"] for stage in values["rollout_stages"]} == {f"{demo.PLANNED['stage']:.0f}s"}
     assert values["rollout_soak"] == demo.PLANNED["soak"]
     assert values["rollout_back_bake"] == f"{demo.PLANNED['back']:.0f}s"
+
+
+def test_one_demo_at_a_time(tmp_path: Path) -> None:
+    lock = tmp_path / "build" / "demo.lock"
+    told = rf"runs in this checkout already \(process {os.getpid()}\)"
+    with demo.alone(lock), pytest.raises(Ended, match=told), demo.alone(lock):
+        pass
+    with demo.alone(lock):
+        pass
