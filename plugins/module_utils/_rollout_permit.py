@@ -55,12 +55,14 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
     every = params["need"] == "all"
     allowed = (all if every else any)(answer.allowed for answer in answers)
     _tell(call, verdict, answers, allowed, now)
-    if not allowed and params["enforce"]:
-        raise _refused(params, verdict, answers)
+    refusal = None if allowed else _refused(params, verdict, answers)
+    if refusal is not None and params["enforce"]:
+        raise refusal
     return {
         "changed": False,
         "allowed": allowed,
         "code": next((answer.code for answer in answers if answer.allowed == allowed), "allowed"),
+        "refusal": "" if refusal is None else str(refusal),
         "regions": [_answer(answer) for answer in answers],
         "approval": permit.for_the_record(verdict, params["run_id"] or "", moment(now)),
         "not_counted": [asdict(finding) for finding in verdict.refused],
@@ -228,7 +230,7 @@ def _refused(params: Mapping[str, Any], verdict: Verdict, answers: Sequence[Answ
 _HINTS = {
     "frozen": "Wait until the freeze is over, or ask for an override of freeze; a rollback needs neither",
     "closed": "Wait for the window, or ask for an override of window; a rollback needs neither",
-    "vote": "Ask the roles of the poll, then run approve.yml with approve_vote",
+    "vote": "Ask the roles of the poll, then run approve.yml with govern_sign_kind=vote; a rollback asks nobody",
     "approval": "Let those who are missing run approve.yml; a rollback needs no approval",
     "override": "Give the reason in govern_overrides, and let somebody else sign it with approve.yml",
     "statement": "Let approve.yml write the statement again",

@@ -162,6 +162,10 @@ code:
   description: Stable code of the answer, such as V(allowed), V(under_way), V(frozen), V(closed) or V(approval_missing).
   returned: success
   type: str
+refusal:
+  description: Why it may not move and what to do about it, in sentences; empty where it may.
+  returned: success
+  type: str
 regions:
   description: The answer for each region, with C(allowed), C(code), C(text), C(window) and C(changes_at).
   returned: success

@@ -85,9 +85,28 @@ def test_a_freeze_between_two_regions_stops_the_next_one(world: World) -> None:
     }
     code, out = world.play(HERE / "order.yml")
     assert code != 0 and "BEGAN staging" in out and "BEGAN us-west-2" not in out, out
-    assert "OUTCOME refused frozen" in out and "A rollback needs neither approval nor window" in out, out
+    assert "OUTCOME refused frozen" in out and "a rollback needs neither" in out, out
     told = [(event["region"], event["subject"]) for event in ledger(world)]
     assert told == [("staging", "allowed"), ("us-west-2", "frozen")]
+
+
+def test_no_variable_takes_the_refusal_away(world: World) -> None:
+    """Extra variables beat those of a playbook: what preflight.yml says of its own look does not reach a region."""
+    freeze = {**WEEK, "effect": "deny", "name": "sale"}
+    world.vars["govern_windows"] = [freeze]
+    code, out = world.play(REGION, rollout_group="us_west_2", govern_enforce=False)
+    assert code != 0 and "OUTCOME refused frozen" in out and "BEGAN" not in out, out
+    # All regions at once: there it only says what is missing.
+    code, out = world.play(REGION, test_entry="all", govern_enforce=False)
+    assert code == 0 and out.count("Not yet: Release 1.0.1 may not move in staging, us-west-2") == 1, out
+
+
+def test_what_could_not_be_asked_stops_every_region_with_its_words(world: World) -> None:
+    world.vars["govern_windows"] = [{**WEEK, "time_zone": "Mars/Olympus"}]
+    code, out = world.play(REGION, test_entry="all")
+    assert code != 0 and "BEGAN" not in out, out
+    # Both regions end so, and only the first one asked.
+    assert out.count("OUTCOME refused time_zone_unknown: The window") == 2 and out.count("Nothing was moved here") == 2, out
 
 
 def test_not_confirmed_and_wrong_person(world: World) -> None:
