@@ -31,19 +31,20 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
     regions = _regions(params["regions"])
     rules = _policy(params)
     wanted = _overrides(params["overrides"])
-    if wanted and not rules.starter:
+    if not rules.starter and (wanted or (rules.approvals and not rules.starter_may)):
         raise RolloutError(
-            "An override is asked for and nobody knows by whom", reason="starter_unknown",
-            hint="Give started_by: an override needs the approval of somebody else",
-        )  # fmt: skip
+            f"{'An override is' if wanted else 'Approvals are'} asked for, and nobody knows who starts the rollout",
+            reason="starter_unknown",
+            hint="Give started_by (govern_started_by of the role): somebody else than that person must approve",
+        )
     records = {name: region.get("record") or None for name, region in regions.items()}
     places = [_place(params, name, region, records[name], now) for name, region in regions.items()]
     asked = Asked(
         params["app"], params["release"], params["plan_hash"], params["artifacts"] or "", tuple(regions), now,
-        max((_ended(params, name, records[name]) for name in regions), default=0.0),
+        max((_ended(params, name, records[name]) for name in regions), default=0.0), _began(params["began"], now),
     )  # fmt: skip
     verdict = _judge(params, rules, asked, wanted)
-    answers = permit.decide(places, verdict, params["forced"], now)
+    answers = permit.decide(places, verdict, params["forced"], now, list(wanted))
     if any(not answer.allowed for answer in answers):
         # Only now: a run that may move need not ask each cluster for its record.
         reader = read_record or _reader(call)
@@ -51,7 +52,7 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
             _look(params, place, regions[place.name], answer, reader)
             for place, answer in zip(places, answers, strict=True)
         ]
-        answers = permit.decide(places, verdict, params["forced"], now)
+        answers = permit.decide(places, verdict, params["forced"], now, list(wanted))
     every = params["need"] == "all"
     allowed = (all if every else any)(answer.allowed for answer in answers)
     _tell(call, verdict, answers, allowed, now)
@@ -64,7 +65,8 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
         "code": next((answer.code for answer in answers if answer.allowed == allowed), "allowed"),
         "refusal": "" if refusal is None else str(refusal),
         "regions": [_answer(answer) for answer in answers],
-        "approval": permit.for_the_record(verdict, params["run_id"] or "", moment(now)),
+        "at": moment(now),
+        "approval": permit.for_the_record(verdict, asked.artifacts, params["run_id"] or "", moment(now)),
         "not_counted": [asdict(finding) for finding in verdict.refused],
         "missing": [asdict(finding) for finding in verdict.missing],
     }
@@ -126,7 +128,22 @@ def _place(
 ) -> Place:
     own = region.get("windows")
     parsed = windows.parse(params["windows"] if own is None else own, params["overlap"], now)
-    return Place(name, parsed, permit.under_way(record, params["release"], params["plan_hash"]))
+    return _with(params, Place(name, parsed), record)
+
+
+def _with(params: Mapping[str, Any], place: Place, record: Mapping[str, Any] | None) -> Place:
+    there = permit.under_way(record, params["release"], params["plan_hash"], params["artifacts"] or "")
+    return replace(place, under_way=there, overrides=permit.overridden(record))
+
+
+def _began(raw: str | None, now: float) -> float | None:
+    """When the run first asked; never later than now."""
+    try:
+        return min(seconds_of(raw), now) if raw else None
+    except ValueError:
+        raise RolloutError(
+            f"began is {raw!r}, which is no moment", reason="bad_options", hint="Such as 2026-09-21T14:20:00Z"
+        ) from None
 
 
 def _ended(params: Mapping[str, Any], name: str, record: Mapping[str, Any] | None) -> float:
@@ -177,7 +194,7 @@ def _look(params: Mapping[str, Any], place: Place, region: Mapping[str, Any], an
     except RolloutError:
         # The cluster does not answer: then the release is not known to be under way, and the answer stays no.
         return place
-    return replace(place, under_way=permit.under_way(record, params["release"], params["plan_hash"]))
+    return _with(params, place, record)
 
 
 def _tell(call: Call, verdict: Verdict, answers: Sequence[Answer], allowed: bool, now: float) -> None:
@@ -196,7 +213,8 @@ def _tell(call: Call, verdict: Verdict, answers: Sequence[Answer], allowed: bool
     if call.check_mode or not call.params["ledger"]:
         return
     book = ledger.Ledger(call.params["ledger"], call.scrubber.data)
-    kept = permit.for_the_record(verdict, call.params["run_id"] or "", moment(now))
+    params = call.params
+    kept = permit.for_the_record(verdict, params["artifacts"] or "", params["run_id"] or "", moment(now))
     for answer in answers:
         data = {**kept, **_answer(answer), "started_by": call.params["started_by"] or ""}
         book.add(

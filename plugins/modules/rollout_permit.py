@@ -11,6 +11,7 @@ description:
   - Reads the statements that people have signed with M(tars.rollout.rollout_approval), verifies each with ssh-keygen,
     and decides together with windows and freezes for all O(regions) in one call.
   - A region in which the release is under way may always go on, so nothing here leaves users between two releases.
+    It is asked only for what is new, which are other bytes than those that began, and overrides that nobody has signed.
     Never ask before a rollback.
   - Statements that do not count are named with their reason, also when the others are enough.
 attributes:
@@ -88,6 +89,11 @@ options:
     description: Seconds that a vote counts.
     type: float
     default: 7200.0
+  began:
+    description:
+      - When this run asked for the first time, a moment in UTC as C(at) of the result gives it. The age of votes is
+        judged then, as a poll is taken once and a rollout may last for hours. A no-go that was said later counts too.
+    type: str
   started_by:
     description: Who starts the run, a principal or the part of it before the C(@).
     type: str
@@ -108,7 +114,8 @@ options:
     elements: str
     default: []
   forced:
-    description: The checks that this run has switched off by other variables. Each needs an override.
+    description: The checks that this run has switched off by other variables. Each needs an override, and one that
+      cannot be overridden is refused.
     type: list
     elements: str
     default: []
@@ -171,8 +178,9 @@ regions:
   returned: success
   type: list
   elements: dict
+at: {description: When it was asked., returned: success, type: str}
 approval:
-  description: Who has allowed it, for the record of a region.
+  description: Who has allowed it and with which bytes, for the record of a region.
   returned: success
   type: dict
 not_counted: {description: "Statements that do not count, and why.", returned: success, type: list, elements: dict}
@@ -203,6 +211,7 @@ def spec() -> dict[str, Any]:
         "max_age": {"type": "float", "default": 86400.0},
         "poll": {"type": "list", "elements": "str", "default": []},
         "poll_max_age": {"type": "float", "default": 7200.0},
+        "began": {"type": "str"},
         "started_by": {"type": "str", "default": ""},
         "starter_may_approve": {"type": "bool", "default": True},
         "overrides": {"type": "list", "elements": "dict", "default": []},

@@ -78,7 +78,7 @@ class Office:
             "app": "tars", "release": "1.0.1", "plan_hash": PLAN, "artifacts": BYTES, "need": "all",
             "regions": [{"name": "us-west-2"}], "windows": [], "overlap": "refuse",
             "approvals": [{"role": "release_manager"}, {"role": "sre"}], "roles": ROLES, "max_age": 86400.0, "poll": [],
-            "poll_max_age": 7200.0, "started_by": "erin", "starter_may_approve": False, "overrides": [],
+            "poll_max_age": 7200.0, "began": None, "started_by": "erin", "starter_may_approve": False, "overrides": [],
             "override_roles": [], "forced": [], "folder": str(self.approvals), "signers": str(self.signers),
             "revoked": None, "enforce": True, "ledger": str(self.folder / "ledger.jsonl"), "run_id": "run-1", **change,
         }  # fmt: skip
