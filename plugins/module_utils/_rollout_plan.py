@@ -122,7 +122,7 @@ def _look(call: Call, wanted: Plan, client: Any) -> tuple[list[tuple[str, str]],
     found: list[tuple[str, str]] = []
     unseen: list[str] = []
     if "check_rights" in asked:
-        found += survey.rights(source, namespace, params["rights"])
+        found += survey.rights(source, namespace, params["rights"], plan.route_kinds(wanted))
     if "check_capacity" in asked:
         names = [name for cohort in wanted.cohorts for name in cohort["services"]]
         problems, unseen = survey.capacity(source, namespace, names, _share(params["max_use"]))

@@ -21,6 +21,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._errors import Rollou
 from ansible_collections.tars.rollout.plugins.module_utils._gate import units
 
 STANDARD, HOTFIX = "standard", "hotfix"
+# What a route is where none is named.
+_KIND = {"istio": "VirtualService", "gateway_api": "HTTPRoute"}
 # What of a service is the canary's own.
 _TRACK = ("container", "image", "tag", "digest", "env", "config_maps", "secrets")
 
@@ -143,6 +145,13 @@ def routes(plan: Plan, namespace: str) -> dict[str, list[dict[str, Any]]]:
         given = (plan.services.get(name) or {}).get("routes") or [{}]
         found[name] = [_route(name, route, number, namespace) for number, route in enumerate(given)]
     return found
+
+
+def route_kinds(plan: Plan) -> list[str]:
+    """The kinds of object that move the plan's traffic, each once."""
+    found = [route for routes_of in routes(plan, "").values() for route in routes_of]
+    kinds = [_KIND.get(route["provider"], "") for route in found]
+    return sorted({route["object"].get("kind", kind) for route, kind in zip(found, kinds, strict=True)})
 
 
 def tracks(plan: Plan) -> list[dict[str, Any]]:

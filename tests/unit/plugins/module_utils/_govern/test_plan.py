@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils import _rollout_plan
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
-from ansible_collections.tars.rollout.plugins.module_utils._govern import lint
+from ansible_collections.tars.rollout.plugins.module_utils._govern import lint, plan
+from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import Plan
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate import options
@@ -65,6 +66,9 @@ def test_a_good_plan(run: Run) -> None:
         {"name": "ppo", "provider": "istio", "object": {"namespace": "tars", "name": "ppo"}, "route": "primary",
          "stable": "ppo", "canary": "ppo-canary"}
     ]  # fmt: skip
+    asked = {**GOOD["services"], "ppo": {"routes": [{"provider": "gateway_api", "kind": "GRPCRoute"}]}}
+    made = Plan("tars", "1", "1", "standard", [], GOOD["cohorts"], asked, {}, 0, "10m")
+    assert plan.route_kinds(made) == ["GRPCRoute", "HTTPRoute", "VirtualService"]
     assert found["tracks"] == [{"name": name} for name in ("api", "insight", "ppo")]
     # Two cohorts of three stages, a soak, two steps back, two longest requests.
     assert found["seconds"]["least"] == 2 * 3 * 600 + 1800 + 2 * 600 + 60
