@@ -127,9 +127,40 @@ def test_a_plan_that_is_wrong_is_refused_as_a_whole(world: World) -> None:
     assert code != 0 and "weights 50" in out and "name gone" in out, out
 
 
-def test_no_rollback_asks(world: World) -> None:
-    """Neither rollback.yml nor the role rollback nor what a failure runs has a task of govern in it."""
-    files = [ROOT / "playbooks" / "rollback.yml", ROOT / "playbooks" / "tasks" / "rescue.yml"]
-    files += sorted((ROOT / "roles" / "rollback").rglob("*.yml"))
-    text = json.dumps([yaml.safe_load(file.read_text()) for file in files])
-    assert "tars.rollout.govern" not in text and "rollout_permit" not in text and len(files) > 4
+def test_no_rollback_asks() -> None:
+    """Nothing that brings stable back has a task of govern in it: a person's rollback, a failure's, the dead-man's."""
+    playbooks, roles = ROOT / "playbooks", ROOT / "roles"
+    files = [playbooks / f"{name}.yml" for name in ("rollback", "decide", "dead_man", "tasks/rescue")]
+    files += [roles / "keeper" / "tasks" / "check.yml", roles / "plan" / "tasks" / "main.yml"]
+    for role in ("rollback", "dead_man"):
+        files += [path for path in sorted((roles / role).rglob("*")) if path.is_file()]
+    asked = [
+        str(file)
+        for file in files
+        for word in ("tars.rollout.govern", "rollout_permit", "release_artifacts", "govern_")
+        if word in "".join(line for line in file.read_text().splitlines(True) if "rescue_governed" not in line)
+    ]
+    assert asked == [] and len(files) > 10
+
+
+def test_a_rollback_reads_its_plan_with_everything_broken(world: World) -> None:
+    """The task of rollback.yml that could stop one without a cluster, as it stands there, and what would come next."""
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "rollback.yml").read_text())
+    (plan,) = (task for task in play["tasks"][0]["block"] if task["name"] == "Make the plan")
+    said = {
+        "name": "Say what",
+        "ansible.builtin.debug": {"msg": "ROLLS BACK {{ region_name }} {{ rollout_names | join(' ') }}"},
+    }
+    path = world.folder / "rollback.yml"
+    path.write_text(yaml.safe_dump([{**play, "tasks": [plan, said]}]))
+    broken = yaml.safe_load((ROOT / "roles" / "govern" / "defaults" / "main.yml").read_text())
+    world.vars |= dict.fromkeys(broken, "{{ of_no_use }}") | {
+        "rollout_kind": "urgent",
+        "rollout_stages": ["10", {"weight": 5}],
+        "rollout_cohorts": [{"services": ["ppo"]}, {"name": "backend", "services": ["api"]}],
+        "rollout_services": {"api": {"slos": {}, "routes": "x"}, "ppo": 7},
+    }
+    del world.vars["rollout_release"]
+    code, out = world.play(path)
+    assert code == 0 and "ROLLS BACK staging api" in out and "ROLLS BACK us-west-2 api" in out, out
+    assert "The plan would be refused: its kind is 'urgent'" in " ".join(out.split()), out

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -270,6 +271,28 @@ def test_signers_in_a_folder_that_others_may_write(office: Any, tmp_path: Path) 
     (tmp_path / "open").chmod(0o777)
     assert refused(office, signers=str(tmp_path / "open" / "signers")).reason == "signers_writable"
     assert refused(office, signers=str(tmp_path / "none")).reason == "signers_unreadable"
+
+
+def test_signers_by_a_link_that_others_could_replace(office: Any, tmp_path: Path) -> None:
+    both(office)
+    for name, mode in (("closed", 0o755), ("open", 0o777)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+        (tmp_path / name / "signers").symlink_to(office.signers)
+    assert office.asks(signers=str(tmp_path / "closed" / "signers"))["allowed"]
+    fault = refused(office, signers=str(tmp_path / "open" / "signers"))
+    assert fault.reason == "signers_writable" and f"lies in {tmp_path / 'open'}" in str(fault)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_signers_in_a_folder_of_somebody_else(office: Any, tmp_path: Path) -> None:
+    both(office)
+    folder = tmp_path / "theirs"
+    folder.mkdir(mode=0o755)
+    shutil.copy(office.signers, folder / "signers")
+    assert office.asks(signers=str(folder / "signers"))["allowed"]
+    os.chown(folder, 65534, 65534)
+    assert refused(office, signers=str(folder / "signers")).reason == "signers_writable"
 
 
 def test_a_revoked_key_and_one_that_is_valid_no_more(office: Any, tmp_path: Path) -> None:
