@@ -59,13 +59,15 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
     refusal = None if allowed else _refused(params, verdict, answers)
     if refusal is not None and params["enforce"]:
         raise refusal
+    if refusal is not None:
+        call.warn(f"Not yet: {refusal}")
     return {
         "changed": False,
         "allowed": allowed,
         "code": next((answer.code for answer in answers if answer.allowed == allowed), "allowed"),
         "refusal": "" if refusal is None else str(refusal),
         "regions": [_answer(answer) for answer in answers],
-        "at": moment(now),
+        "began": moment(now if asked.began is None else asked.began),
         "approval": permit.for_the_record(verdict, asked.artifacts, params["run_id"] or "", moment(now)),
         "not_counted": [asdict(finding) for finding in verdict.refused],
         "missing": [asdict(finding) for finding in verdict.missing],

@@ -91,8 +91,8 @@ options:
     default: 7200.0
   began:
     description:
-      - When this run asked for the first time, a moment in UTC as C(at) of the result gives it. The age of votes is
-        judged then, as a poll is taken once and a rollout may last for hours. A no-go that was said later counts too.
+      - When this run asked for the first time, a moment in UTC as RV(began) of that answer gives it. The age of votes
+        is judged then, as a poll is taken once and a rollout may last for hours. A no-go that was said later counts.
     type: str
   started_by:
     description: Who starts the run, a principal or the part of it before the C(@).
@@ -129,7 +129,7 @@ options:
     description: A list of revoked keys for ssh-keygen.
     type: path
   enforce:
-    description: Whether a no is a failure. Without, the result says it.
+    description: Whether a no is a failure. Without, the result and a warning say it.
     type: bool
     default: true
   ledger:
@@ -178,7 +178,7 @@ regions:
   returned: success
   type: list
   elements: dict
-at: {description: When it was asked., returned: success, type: str}
+began: {description: When this run asked for the first time., returned: success, type: str}
 approval:
   description: Who has allowed it and with which bytes, for the record of a region.
   returned: success
