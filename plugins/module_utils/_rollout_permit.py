@@ -42,6 +42,7 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
     asked = Asked(
         params["app"], params["release"], params["plan_hash"], params["artifacts"] or "", tuple(regions), now,
         max((_ended(params, name, records[name]) for name in regions), default=0.0), _began(params["began"], now),
+        tuple(params["layout"]),
     )  # fmt: skip
     verdict = _judge(params, rules, asked, wanted)
     answers = permit.decide(places, verdict, params["forced"], now, list(wanted))

@@ -48,6 +48,12 @@ options:
     type: list
     elements: dict
     required: true
+  layout:
+    description: The order in which all regions of the release have their turn, each as C(wave:region). Statements
+      about another order do not count.
+    type: list
+    elements: str
+    default: []
   need:
     description: Whether all regions must be allowed to move, or one is enough to begin with.
     type: str
@@ -203,6 +209,7 @@ def spec() -> dict[str, Any]:
         "plan_hash": {"type": "str", "required": True},
         "artifacts": {"type": "str", "default": ""},
         "regions": {"type": "list", "elements": "dict", "required": True},
+        "layout": {"type": "list", "elements": "str", "default": []},
         "need": {"type": "str", "choices": ["all", "any"], "default": "all"},
         "windows": {"type": "list", "elements": "dict", "default": []},
         "overlap": {"type": "str", "choices": ["refuse", "deny_wins"], "default": "refuse"},

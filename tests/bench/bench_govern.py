@@ -4,8 +4,8 @@
 """What governance adds to a run: the same plays of two regions, with nothing governed and with what needs no cluster.
 
 Prints seconds of the wall clock and of the processor for each, and their difference; writes build/bench/govern.json.
-Fails when both are more than is promised. Another load on the machine adds to the wall only, and work that goes on beside
-other work adds to the processor only, so governance costs a run at most the smaller of the two.
+Fails when both are more than is promised. Another load on the machine adds to the wall only, and work that goes on
+beside other work adds to the processor only, so governance costs a run at most the smaller of the two.
 Each is played ROUNDS times in turn, and the least of each is taken: another load on the machine only ever adds.
 """
 

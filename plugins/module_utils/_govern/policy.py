@@ -52,7 +52,8 @@ class Policy:
 @dataclass(frozen=True)
 class Asked:
     """What is to be done. ``ended``: when something was last rolled back here or another release came, in seconds since
-    1970, 0 for never. ``began``: when the run first asked, which is when the age of votes is judged; None for now."""
+    1970, 0 for never. ``began``: when the run first asked, which is when the age of votes is judged; None for now.
+    ``layout``: the order of regions, as wave:region."""
 
     app: str
     release: str
@@ -62,6 +63,7 @@ class Asked:
     now: float
     ended: float = 0.0
     began: float | None = None
+    layout: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def _refused(policy: Policy, asked: Asked, item: Signed, nonces: set[str]) -> Fi
             ("release", said.release, asked.release),
             ("plan", said.plan_hash, asked.plan_hash),
             ("artifacts", said.artifacts, asked.artifacts),
+            ("the order", ", ".join(said.layout), ", ".join(asked.layout)),
         )
         if theirs != ours
     ]

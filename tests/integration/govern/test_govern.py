@@ -64,6 +64,12 @@ def test_the_whole_way(world: World) -> None:
     assert code == 0 and "denies it, open again at 2199" in " ".join(out.split()), out
     world.vars["govern_windows"] = []
 
+    # The same plan and the same regions, in another order: nobody has approved that production goes first.
+    world.vars["rollout_waves"] = ["wave_1", "staging"]
+    code, out = world.play(REGION)
+    assert code != 0 and "OUTCOME refused approval_other_plan" in out and "the order staging:staging" in out, out
+    del world.vars["rollout_waves"]
+
     world.vars["rollout_soak"] = 1
     code, out = world.play(REGION)
     assert code != 0 and "OUTCOME refused approval_other_plan" in out, out

@@ -116,6 +116,9 @@ def test_age(office: Any, later: float, reason: str) -> None:
         ({"artifacts": "sha256:" + "9" * 64}, "artifacts sha256:2222"),
         ({"release": "1.0.2"}, "release 1.0.1 and not 1.0.2"),
         ({"app": "other"}, "application tars and not other"),
+        # The same regions, and production before staging.
+        ({"layout": ["staging:us-west-2", "wave_1:staging"]}, "and not staging:us-west-2, wave_1:staging"),
+        ({"layout": []}, "the order staging:staging, wave_1:us-west-2 and not none"),
     ],
 )
 def test_an_approval_of_something_else(office: Any, change: dict[str, str], words: str) -> None:
