@@ -32,11 +32,16 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
             "The release has neither files nor images to look at", reason="artifacts_empty",
             hint="Give folder with sums or files, or images, or leave the check of artifacts out",
         )  # fmt: skip
+    if (params["need_images"] or params["pods"]) and not named:
+        raise RolloutError(
+            "The digests of pods are to be compared, and the release names no image", reason="images_missing",
+            hint="Give images, each with the name of its service, or do not ask for the comparison",
+        )  # fmt: skip
     seen = files.hashes(params["folder"], wanted) if wanted else {}
     manifest.compare(wanted, seen, params["folder"] or "")
     if wanted:
         _say(call, "files", f"{len(wanted)} as their SHA-256 says")
-    chart = _chart(call)
+    chart = _chart(call, wanted)
     signed = [_signature(params, item) for item in params["signatures"]]
     told = [_sbom(call, item, wanted) for item in params["sboms"]]
     if params["pull"]:
@@ -82,13 +87,23 @@ def _images(params: Mapping[str, Any]) -> list[Image]:
     return found
 
 
-def _chart(call: Call) -> Mapping[str, Any]:
+def _chart(call: Call, named: Mapping[str, str]) -> Mapping[str, Any]:
     given = call.params["chart"]
     if not given:
         return {}
     wanted = Chart(*(str(given.get(key) or "") for key in ("file", "name", "version", "app_version")))
     name = manifest.safe(wanted.file, "chart")
-    found = files.chart_data(call.params["folder"] or ".", name)
+    if name not in named:
+        raise ArtifactError(
+            f"The chart {name} is not among the files of the manifest, so anybody could have changed it",
+            reason="chart_not_in_manifest", hint="Add it to the manifest of the release",
+        )  # fmt: skip
+    if (used := str(given.get("used") or "")) and not files.same(call.params["folder"], name, used):
+        raise ArtifactError(
+            f"Helm would take {used}, and the chart of the release is {name} in {call.params['folder']}",
+            reason="chart_other_file", hint="Let promote_helm_chart be the chart that was approved",
+        )  # fmt: skip
+    found = files.chart_data(call.params["folder"], name)
     manifest.chart(wanted, found)
     _say(call, name, f"chart {found.get('name')} {found.get('version')} for {found.get('appVersion', 'no version')}")
     return {key: found.get(key) for key in ("name", "version", "appVersion")}
@@ -163,6 +178,15 @@ def _pods(call: Call, named: Sequence[Image], client: Any) -> list[images.Runnin
             hint="The tag was pushed again between build and pull: take those pods away, push the image of the release",
             details={"pods": [asdict(item) for item in wrong]},
         )  # fmt: skip
+    must = [image for image in named if image.name in call.params["services"]] if call.params["services"] else named
+    absent = [image.said for image in must if not any(item.name == image.name and item.fits for item in found)]
+    if absent or not must:
+        told = ", ".join(absent) or f"an image that is named after {', '.join(call.params['services'])}"
+        raise ArtifactError(
+            f"In {call.params['namespace']} no pod runs {told}",
+            reason="image_not_running",
+            hint="Deploy the images of the release under the names that it gives them, each named after its service",
+        )
     unknown = [item.pod for item in found if item.fits is None]
     if unknown:
         call.warn(f"Not known yet which bytes {', '.join(unknown)} run: they report no digest")

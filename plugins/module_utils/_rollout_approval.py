@@ -53,6 +53,7 @@ def _statement(params: Mapping[str, Any], at: str) -> Statement:
         params["kind"], params["app"], params["release"], params["plan_hash"], params["artifacts"] or "",
         tuple(params["regions"]), params["role"], params["principal"], at, secrets.token_hex(16),
         vote=params["vote"] or "", check=params["check"] or "", reason=(params["reason"] or "").strip(),
+        layout=tuple(params["layout"]),
     )  # fmt: skip
     statement.check(found)
     if found.kind == OVERRIDE and found.check not in policy.OVERRIDABLE:
@@ -71,7 +72,9 @@ def _there(params: Mapping[str, Any], wanted: Statement, found: list[Signed], no
         {wanted.role: frozenset({wanted.principal})}, max_age=params["max_age"], poll_max_age=params["max_age"],
         override_roles=(wanted.role,),
     )  # fmt: skip
-    asked = policy.Asked(wanted.app, wanted.release, wanted.plan_hash, wanted.artifacts, wanted.regions, now)
+    asked = policy.Asked(
+        wanted.app, wanted.release, wanted.plan_hash, wanted.artifacts, wanted.regions, now, layout=wanted.layout
+    )
     mine = [item for item in policy.judge(rules, asked, found).counted if item.statement is not None]
     mine.sort(key=lambda item: item.statement.at if item.statement else "")
     if wanted.kind == VOTE:

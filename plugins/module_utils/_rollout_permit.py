@@ -31,19 +31,21 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
     regions = _regions(params["regions"])
     rules = _policy(params)
     wanted = _overrides(params["overrides"])
-    if wanted and not rules.starter:
+    if not rules.starter and (wanted or (rules.approvals and not rules.starter_may)):
         raise RolloutError(
-            "An override is asked for and nobody knows by whom", reason="starter_unknown",
-            hint="Give started_by: an override needs the approval of somebody else",
-        )  # fmt: skip
+            f"{'An override is' if wanted else 'Approvals are'} asked for, and nobody knows who starts the rollout",
+            reason="starter_unknown",
+            hint="Give started_by (govern_started_by of the role): somebody else than that person must approve",
+        )
     records = {name: region.get("record") or None for name, region in regions.items()}
     places = [_place(params, name, region, records[name], now) for name, region in regions.items()]
     asked = Asked(
         params["app"], params["release"], params["plan_hash"], params["artifacts"] or "", tuple(regions), now,
-        max((_ended(params, name, records[name]) for name in regions), default=0.0),
+        max((_ended(params, name, records[name]) for name in regions), default=0.0), _began(params["began"], now),
+        tuple(params["layout"]),
     )  # fmt: skip
     verdict = _judge(params, rules, asked, wanted)
-    answers = permit.decide(places, verdict, params["forced"], now)
+    answers = permit.decide(places, verdict, params["forced"], now, list(wanted))
     if any(not answer.allowed for answer in answers):
         # Only now: a run that may move need not ask each cluster for its record.
         reader = read_record or _reader(call)
@@ -51,18 +53,23 @@ def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
             _look(params, place, regions[place.name], answer, reader)
             for place, answer in zip(places, answers, strict=True)
         ]
-        answers = permit.decide(places, verdict, params["forced"], now)
+        answers = permit.decide(places, verdict, params["forced"], now, list(wanted))
     every = params["need"] == "all"
     allowed = (all if every else any)(answer.allowed for answer in answers)
     _tell(call, verdict, answers, allowed, now)
-    if not allowed and params["enforce"]:
-        raise _refused(params, verdict, answers)
+    refusal = None if allowed else _refused(params, verdict, answers)
+    if refusal is not None and params["enforce"]:
+        raise refusal
+    if refusal is not None:
+        call.warn(f"Not yet: {refusal}")
     return {
         "changed": False,
         "allowed": allowed,
         "code": next((answer.code for answer in answers if answer.allowed == allowed), "allowed"),
+        "refusal": "" if refusal is None else str(refusal),
         "regions": [_answer(answer) for answer in answers],
-        "approval": permit.for_the_record(verdict, params["run_id"] or "", moment(now)),
+        "began": moment(now if asked.began is None else asked.began),
+        "approval": permit.for_the_record(verdict, asked.artifacts, params["run_id"] or "", moment(now)),
         "not_counted": [asdict(finding) for finding in verdict.refused],
         "missing": [asdict(finding) for finding in verdict.missing],
     }
@@ -124,7 +131,22 @@ def _place(
 ) -> Place:
     own = region.get("windows")
     parsed = windows.parse(params["windows"] if own is None else own, params["overlap"], now)
-    return Place(name, parsed, permit.under_way(record, params["release"], params["plan_hash"]))
+    return _with(params, Place(name, parsed), record)
+
+
+def _with(params: Mapping[str, Any], place: Place, record: Mapping[str, Any] | None) -> Place:
+    there = permit.under_way(record, params["release"], params["plan_hash"], params["artifacts"] or "")
+    return replace(place, under_way=there, overrides=permit.overridden(record))
+
+
+def _began(raw: str | None, now: float) -> float | None:
+    """When the run first asked; never later than now."""
+    try:
+        return min(seconds_of(raw), now) if raw else None
+    except ValueError:
+        raise RolloutError(
+            f"began is {raw!r}, which is no moment", reason="bad_options", hint="Such as 2026-09-21T14:20:00Z"
+        ) from None
 
 
 def _ended(params: Mapping[str, Any], name: str, record: Mapping[str, Any] | None) -> float:
@@ -175,7 +197,7 @@ def _look(params: Mapping[str, Any], place: Place, region: Mapping[str, Any], an
     except RolloutError:
         # The cluster does not answer: then the release is not known to be under way, and the answer stays no.
         return place
-    return replace(place, under_way=permit.under_way(record, params["release"], params["plan_hash"]))
+    return _with(params, place, record)
 
 
 def _tell(call: Call, verdict: Verdict, answers: Sequence[Answer], allowed: bool, now: float) -> None:
@@ -194,7 +216,8 @@ def _tell(call: Call, verdict: Verdict, answers: Sequence[Answer], allowed: bool
     if call.check_mode or not call.params["ledger"]:
         return
     book = ledger.Ledger(call.params["ledger"], call.scrubber.data)
-    kept = permit.for_the_record(verdict, call.params["run_id"] or "", moment(now))
+    params = call.params
+    kept = permit.for_the_record(verdict, params["artifacts"] or "", params["run_id"] or "", moment(now))
     for answer in answers:
         data = {**kept, **_answer(answer), "started_by": call.params["started_by"] or ""}
         book.add(
@@ -228,7 +251,7 @@ def _refused(params: Mapping[str, Any], verdict: Verdict, answers: Sequence[Answ
 _HINTS = {
     "frozen": "Wait until the freeze is over, or ask for an override of freeze; a rollback needs neither",
     "closed": "Wait for the window, or ask for an override of window; a rollback needs neither",
-    "vote": "Ask the roles of the poll, then run approve.yml with approve_vote",
+    "vote": "Ask the roles of the poll, then run approve.yml with govern_sign_kind=vote; a rollback asks nobody",
     "approval": "Let those who are missing run approve.yml; a rollback needs no approval",
     "override": "Give the reason in govern_overrides, and let somebody else sign it with approve.yml",
     "statement": "Let approve.yml write the statement again",

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._gate import units
-from ansible_collections.tars.rollout.plugins.module_utils._govern import page, plan, windows
+from ansible_collections.tars.rollout.plugins.module_utils._govern import lint, page, plan, windows
 from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import Layout, Plan
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
@@ -26,13 +26,16 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     """What ``run`` of the module does; the client of the cluster is made from the options when one is needed."""
     params = call.params
     wanted = _plan(params)
-    layout = Layout(tuple(params["waves"]), _regions(params["regions"]))
+    regions, odd = _regions(params["regions"])
+    layout = Layout(tuple(params["waves"]), regions)
     rules = dict(params["rules"].get(wanted.kind) or {})
-    found = [*plan.problems(wanted, layout, rules), *_outside(params["region"], layout)]
+    found = [*odd, *lint.problems(wanted, layout, rules), *_outside(params["region"], layout)]
     if found and params["enforce"]:
         raise plan.refuse(wanted, found)
     for problem in found:
         call.warn(f"The plan would be refused: {problem.seen}. {problem.hint}")
+    if found:
+        wanted = plan.well_formed(wanted)
     seen, unseen = _look(call, wanted, client)
     skipped = [text for code, text in seen if SKIPS.get(code) in params["skip"]]
     stopping = [(code, text) for code, text in seen if SKIPS.get(code) not in params["skip"]]
@@ -76,17 +79,12 @@ def _plan(params: Mapping[str, Any]) -> Plan:
     )
 
 
-def _regions(raw: Mapping[str, Any]) -> dict[str, list[str]]:
-    found = {}
-    for wave, names in raw.items():
-        if isinstance(names, str) or not isinstance(names, list):
-            raise RolloutError(
-                f"The regions of {wave} cannot be used: {names!r} is no list",
-                reason="plan_waves",
-                hint="Give a list of names by wave",
-            )
-        found[str(wave)] = [str(name) for name in names]
-    return found
+def _regions(raw: Mapping[str, Any]) -> tuple[dict[str, list[str]], list[plan.Problem]]:
+    """The regions by wave, and what is no list of them."""
+    lists = {str(wave): names for wave, names in raw.items() if isinstance(names, list)}
+    odd = [f"the regions of {wave} are {names!r}, which is no list" for wave, names in raw.items() if wave not in lists]
+    found = {wave: [str(name) for name in names] for wave, names in lists.items()}
+    return found, [plan.Problem("plan_waves", text, "Give a list of names by wave") for text in odd]
 
 
 def _outside(region: str, layout: Layout) -> list[plan.Problem]:
@@ -124,7 +122,7 @@ def _look(call: Call, wanted: Plan, client: Any) -> tuple[list[tuple[str, str]],
     found: list[tuple[str, str]] = []
     unseen: list[str] = []
     if "check_rights" in asked:
-        found += survey.rights(source, namespace, params["rights"])
+        found += survey.rights(source, namespace, params["rights"], plan.route_kinds(wanted))
     if "check_capacity" in asked:
         names = [name for cohort in wanted.cohorts for name in cohort["services"]]
         problems, unseen = survey.capacity(source, namespace, names, _share(params["max_use"]))

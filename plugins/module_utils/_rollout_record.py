@@ -181,10 +181,17 @@ def _evidence(call: Call, record: Record) -> str:
     lines = (call.params["evidence"] or {}).get("lines")
     found += [str(line) for line in lines] if isinstance(lines, list) else []
     if approval := call.params["approval"]:
-        found.append(f"{approval.get('decision')} by {approval.get('who')}: {approval.get('why')}")
+        found.append(_approved(approval))
     if not any(found):
         found = [f"{service} {weight} %" for service, weight in record.weights.items()]
     return "; ".join(filter(None, found)) or record.release
+
+
+def _approved(approval: Mapping[str, Any]) -> str:
+    if "decision" in approval:
+        return f"{approval['decision']} by {approval.get('who')}: {approval.get('why')}"
+    names = [str(item.get("principal")) for key in ("approvals", "overrides") for item in approval.get(key) or ()]
+    return f"permitted by {', '.join(dict.fromkeys(names)) or 'nobody, as nothing was asked for'}"
 
 
 def _lines(record: Record | None) -> str:

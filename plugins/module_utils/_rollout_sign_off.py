@@ -28,12 +28,14 @@ MOST = 64 * 1024 * 1024
 def run(call: Call, read_record: Reader | None = None) -> Mapping[str, Any]:
     """What ``run`` of the module does; ``read_record`` gives the record of a region, from its cluster when not
     given."""
-    path = Path(call.params["path"])
-    if call.params["state"] == "present":
+    params = call.params
+    path = Path(params["path"])
+    if params["state"] == "present":
         return _write(call, path, read_record or _reader(call))
     raw = _read(path)
     data = signoff.load(raw, str(path))
-    if call.params["state"] == "signed":
+    signoff.check_subject(data, params["app"] or "", params["release"] or "", str(path))
+    if params["state"] == "signed":
         return _sign(call, path, raw, data)
     return _verify(call, path, raw, data)
 
@@ -46,9 +48,11 @@ def _write(call: Call, path: Path, reader: Reader) -> Mapping[str, Any]:
     promised = {key: params[key] or "" for key in ("app", "release", "plan_hash", "artifacts")} | {
         "page": params["page"]
     }
+    before = signoff.load(_read(path), str(path)) if path.exists() else None
+    if before is not None:
+        promised = signoff.kept(before["promised"], promised)
     book = _read(Path(params["ledger"])) if params["ledger"] and os.path.exists(params["ledger"]) else b""
     data = signoff.document(promised, records, book, moment(call.clock.now()), params["run_id"] or "")
-    before = signoff.load(_read(path), str(path)) if path.exists() else None
     changed = before is None or not signoff.alike(before, data)
     if changed and before is not None and (signed := _signatures(path)):
         raise RolloutError(

@@ -37,8 +37,8 @@ options:
     type: dict
     default: {}
   chart:
-    description: The packaged chart, with C(file) and what its Chart.yaml must say in C(name), C(version) and
-      C(app_version).
+    description: The packaged chart, with C(file) (which the manifest must name) and what its Chart.yaml must say in
+      C(name), C(version) and C(app_version). C(used) is what Helm will take, which must be that file.
     type: dict
   images:
     description: The images. Each has C(name) (of the service), C(image) (a reference) and C(digest).
@@ -86,10 +86,19 @@ options:
     type: list
     elements: str
     default: []
-  pods:
-    description: Whether to compare the digests that pods in O(namespace) run.
+  need_images:
+    description: Whether a release that names no image is refused, as one must be whose pods will be compared.
     type: bool
     default: false
+  pods:
+    description: Whether to compare the digests that pods in O(namespace) run. Every image must be run by one at least.
+    type: bool
+    default: false
+  services:
+    description: With O(pods), the names of the images that must run. All of O(images) when empty.
+    type: list
+    elements: str
+    default: []
   namespace:
     description: Namespace of the pods.
     type: str
@@ -175,7 +184,9 @@ def spec() -> dict[str, Any]:
         "sboms": {"type": "list", "elements": "dict", "default": []},
         "version": {"type": "str"},
         "forbid_severities": {"type": "list", "elements": "str", "default": []},
+        "need_images": {"type": "bool", "default": False},
         "pods": {"type": "bool", "default": False},
+        "services": {"type": "list", "elements": "str", "default": []},
         "namespace": {"type": "str"},
         "label_selector": {"type": "str", "default": ""},
         "region": {"type": "str", "default": ""},

@@ -47,6 +47,12 @@ options:
     type: list
     elements: str
     required: true
+  layout:
+    description: The order in which the regions have their turn, each as C(wave:region). Who approves one order
+      approves no other.
+    type: list
+    elements: str
+    default: []
   role:
     description: The role in which the person speaks.
     type: str
@@ -137,6 +143,7 @@ def spec() -> dict[str, Any]:
         "plan_hash": {"type": "str", "required": True},
         "artifacts": {"type": "str", "default": ""},
         "regions": {"type": "list", "elements": "str", "required": True},
+        "layout": {"type": "list", "elements": "str", "default": []},
         "role": {"type": "str", "required": True},
         "principal": {"type": "str", "required": True},
         "roles": {"type": "dict", "required": True},

@@ -11,6 +11,7 @@ description:
   - Reads the statements that people have signed with M(tars.rollout.rollout_approval), verifies each with ssh-keygen,
     and decides together with windows and freezes for all O(regions) in one call.
   - A region in which the release is under way may always go on, so nothing here leaves users between two releases.
+    It is asked only for what is new, which are other bytes than those that began, and overrides that nobody has signed.
     Never ask before a rollback.
   - Statements that do not count are named with their reason, also when the others are enough.
 attributes:
@@ -47,6 +48,12 @@ options:
     type: list
     elements: dict
     required: true
+  layout:
+    description: The order in which all regions of the release have their turn, each as C(wave:region). Statements
+      about another order do not count.
+    type: list
+    elements: str
+    default: []
   need:
     description: Whether all regions must be allowed to move, or one is enough to begin with.
     type: str
@@ -88,6 +95,11 @@ options:
     description: Seconds that a vote counts.
     type: float
     default: 7200.0
+  began:
+    description:
+      - When this run asked for the first time, a moment in UTC as RV(began) of that answer gives it. The age of votes
+        is judged then, as a poll is taken once and a rollout may last for hours. A no-go that was said later counts.
+    type: str
   started_by:
     description: Who starts the run, a principal or the part of it before the C(@).
     type: str
@@ -108,7 +120,8 @@ options:
     elements: str
     default: []
   forced:
-    description: The checks that this run has switched off by other variables. Each needs an override.
+    description: The checks that this run has switched off by other variables. Each needs an override, and one that
+      cannot be overridden is refused.
     type: list
     elements: str
     default: []
@@ -122,7 +135,7 @@ options:
     description: A list of revoked keys for ssh-keygen.
     type: path
   enforce:
-    description: Whether a no is a failure. Without, the result says it.
+    description: Whether a no is a failure. Without, the result and a warning say it.
     type: bool
     default: true
   ledger:
@@ -162,13 +175,18 @@ code:
   description: Stable code of the answer, such as V(allowed), V(under_way), V(frozen), V(closed) or V(approval_missing).
   returned: success
   type: str
+refusal:
+  description: Why it may not move and what to do about it, in sentences; empty where it may.
+  returned: success
+  type: str
 regions:
   description: The answer for each region, with C(allowed), C(code), C(text), C(window) and C(changes_at).
   returned: success
   type: list
   elements: dict
+began: {description: When this run asked for the first time., returned: success, type: str}
 approval:
-  description: Who has allowed it, for the record of a region.
+  description: Who has allowed it and with which bytes, for the record of a region.
   returned: success
   type: dict
 not_counted: {description: "Statements that do not count, and why.", returned: success, type: list, elements: dict}
@@ -191,6 +209,7 @@ def spec() -> dict[str, Any]:
         "plan_hash": {"type": "str", "required": True},
         "artifacts": {"type": "str", "default": ""},
         "regions": {"type": "list", "elements": "dict", "required": True},
+        "layout": {"type": "list", "elements": "str", "default": []},
         "need": {"type": "str", "choices": ["all", "any"], "default": "all"},
         "windows": {"type": "list", "elements": "dict", "default": []},
         "overlap": {"type": "str", "choices": ["refuse", "deny_wins"], "default": "refuse"},
@@ -199,6 +218,7 @@ def spec() -> dict[str, Any]:
         "max_age": {"type": "float", "default": 86400.0},
         "poll": {"type": "list", "elements": "str", "default": []},
         "poll_max_age": {"type": "float", "default": 7200.0},
+        "began": {"type": "str"},
         "started_by": {"type": "str", "default": ""},
         "starter_may_approve": {"type": "bool", "default": True},
         "overrides": {"type": "list", "elements": "dict", "default": []},

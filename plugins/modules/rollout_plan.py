@@ -29,12 +29,12 @@ options:
   image_tag: {description: Tag of the images; the release itself when not given., type: str}
   kind:
     description: A V(hotfix) may be shorter, as O(rules) say, and is gated all the same.
+      Anything but that and V(standard) is a plan that is wrong.
     type: str
-    choices: [standard, hotfix]
     default: standard
-  stages: {description: "Stages, each with C(weight) and C(bake).", type: list, elements: dict, required: true}
-  cohorts: {description: "Services that shift together, each with C(name) and C(services).", type: list, elements:
-    dict, required: true}
+  stages: {description: "Stages, each with C(weight) and C(bake).", type: list, elements: raw, required: true}
+  cohorts: {description: "Services that shift together, each with C(name) and C(services).", type: list, elements: raw,
+    required: true}
   services: {description: "What is rolled out, by name.", type: dict, required: true}
   gate: {description: Settings of every gate., type: dict, default: {}}
   soak: {description: Seconds for which all traffic stays on the canary., type: int, default: 0}
@@ -151,9 +151,10 @@ def spec() -> dict[str, Any]:
         "app": {"type": "str", "required": True},
         "release": {"type": "str", "required": True},
         "image_tag": {"type": "str"},
-        "kind": {"type": "str", "choices": ["standard", "hotfix"], "default": "standard"},
-        "stages": {"type": "list", "elements": "dict", "required": True},
-        "cohorts": {"type": "list", "elements": "dict", "required": True},
+        "kind": {"type": "str", "default": "standard"},
+        # What is wrong in them is told with all other faults of the plan, and stops no rollback.
+        "stages": {"type": "list", "elements": "raw", "required": True},
+        "cohorts": {"type": "list", "elements": "raw", "required": True},
         "services": {"type": "dict", "required": True},
         "gate": {"type": "dict", "default": {}},
         "soak": {"type": "int", "default": 0},

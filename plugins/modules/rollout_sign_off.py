@@ -31,11 +31,17 @@ options:
     description: The file. Signatures lie beside it, with role and principal in their names.
     type: path
     required: true
-  app: {description: Name of the application. Needed to write., type: str}
-  release: {description: The release. Needed to write., type: str}
+  app: {description: Name of the application. Needed to write; else a document about another one is refused., type: str}
+  release: {description: The release. Needed to write; else a document about another one is refused., type: str}
   plan_hash: {description: Hash of the plan. Needed to write., type: str}
-  artifacts: {description: Digest of the release's files and images., type: str}
-  page: {description: The plan as people read it., type: list, elements: str, default: []}
+  artifacts:
+    description: Digest of the release's files and images. Without, that of an earlier writing for the same plan stays.
+    type: str
+  page:
+    description: The plan as people read it. That of the first writing for the same plan stays.
+    type: list
+    elements: str
+    default: []
   regions:
     description: The regions that the release was promised to, each with C(name), C(kubeconfig), C(namespace) and
       perhaps C(context).

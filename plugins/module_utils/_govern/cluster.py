@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -51,22 +51,39 @@ class Right(NamedTuple):
 
 NEEDED: tuple[tuple[str, str, str], ...] = (
     ("get list create patch delete", "deployments", "apps"),
+    ("get list create patch delete", "horizontalpodautoscalers", "autoscaling"),
     ("get list create patch delete", "poddisruptionbudgets", "policy"),
+    ("get list create patch delete", "networkpolicies", "networking.k8s.io"),
     ("get create patch", "configmaps", ""),
+    ("get create patch", "leases", "coordination.k8s.io"),
     ("get list create update delete", "secrets", ""),
     ("get list", "pods", ""),
-    ("get list patch", "virtualservices", "networking.istio.io"),
-    ("get list patch", "horizontalpodautoscalers", "autoscaling"),
-    ("list", "networkpolicies", "networking.k8s.io"),
+    ("list", "services", ""),
+    ("list", "resourcequotas", ""),
+    ("list", "statefulsets", "apps"),
 )
 """What the roles of this collection do in the namespace of a region: verbs, resource, API group. Secrets: Helm keeps
 its releases there."""
+BY_ROUTE: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "VirtualService": (
+        ("get list patch", "virtualservices", "networking.istio.io"),
+        ("list", "destinationrules", "networking.istio.io"),
+    ),
+    "HTTPRoute": (("get list patch", "httproutes", "gateway.networking.k8s.io"),),
+    "GRPCRoute": (("get list patch", "grpcroutes", "gateway.networking.k8s.io"),),
+}
+"""What moving the traffic of a route of that kind takes beside."""
+READ_WHEN_THERE = frozenset({
+    "peerauthentications", "authorizationpolicies", "servicemonitors", "podmonitors", "canaries", "rollouts", "nodes",
+})  # fmt: skip
+"""What is looked at where the cluster has it and this login may see it, and else told as not seen."""
 
 
-def rights(namespace: str, more: Sequence[Mapping[str, Any]] = ()) -> list[Right]:
+def rights(namespace: str, more: Sequence[Mapping[str, Any]] = (), routes: Iterable[str] = ()) -> list[Right]:
     """Each right that is needed, once. ``more``: verbs, resource, group, namespace and subresource as users give
-    them."""
-    found = [Right(verb, resource, group, namespace) for verbs, resource, group in NEEDED for verb in verbs.split()]
+    them; ``routes``: the kinds of the plan's routes."""
+    wanted = [*NEEDED, *(item for kind in routes for item in BY_ROUTE.get(kind, ()))]
+    found = [Right(verb, resource, group, namespace) for verbs, resource, group in wanted for verb in verbs.split()]
     for item in more:
         verbs = item.get("verbs") or []
         if not verbs or not item.get("resource") or isinstance(verbs, str):

@@ -76,6 +76,11 @@ def chart_data(folder: str, name: str) -> dict[str, Any]:
     raise _unreadable(str(path), "it is no packaged chart: there is no Chart.yaml in it")
 
 
+def same(folder: str, name: str, path: str) -> bool:
+    """Whether a path is that file of the folder."""
+    return os.path.realpath(os.path.expanduser(path)) == str(inside(folder, name))
+
+
 def inside(folder: str, name: str) -> Path:
     """The path of a file of the folder; ArtifactError when a link leads out of it."""
     root = os.path.realpath(folder)

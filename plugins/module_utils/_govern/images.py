@@ -69,8 +69,12 @@ def parse(raw: Mapping[str, Any]) -> Image:
 
 @dataclass(frozen=True)
 class Running:
-    """A container of a pod that runs an image of the release; ``fits`` None while nothing is known of it."""
+    """A container of a pod that runs an image of the release; ``fits`` None while nothing is known of it.
 
+    ``name`` is that of the release's image.
+    """
+
+    name: str
     pod: str
     image: str
     seen: str
@@ -96,7 +100,7 @@ def running(images: Sequence[Image], pods: Sequence[Mapping[str, Any]]) -> list[
             seen = str((states.get(container.get("name")) or {}).get("imageID") or "")
             digest = match[0] if (match := _DIGEST.search(seen)) else ""
             fits = None if not digest else digest in {image.digest, *image.also}
-            found.append(Running(str(meta.get("name")), told, digest, fits))
+            found.append(Running(image.name, str(meta.get("name")), told, digest, fits))
     return found
 
 

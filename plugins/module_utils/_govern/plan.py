@@ -4,42 +4,27 @@
 #
 # This util is PRIVATE to the collection tars.rollout: it may change at any time.
 # Do not use it from other collections or from modules and plugins of your own.
-"""The plan of a release as a whole: what is wrong with it, its hash, its steps and routes, and how long it takes.
-Pure."""
+"""The plan of a release as a whole: its hash, its steps and routes, and how long it takes. Pure.
+
+What is wrong with one says ``lint``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
-from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, units
+from ansible_collections.tars.rollout.plugins.module_utils._gate import units
 
 STANDARD, HOTFIX = "standard", "hotfix"
-KINDS = ("routed", "worker", "singleton")
-STAGE_KEYS = frozenset(
-    {
-        "weight",
-        "bake",
-        "settle",
-        "max_bake",
-        "scrape",
-        "alpha",
-        "beta",
-        "early_pass",
-        "strata",
-        "limits",
-        "max_drift",
-        "decision",
-    }
-)
+# What a route is where none is named.
+_KIND = {"istio": "VirtualService", "gateway_api": "HTTPRoute"}
 # What of a service is the canary's own.
 _TRACK = ("container", "image", "tag", "digest", "env", "config_maps", "secrets")
-RULES = frozenset({"min_stages", "min_bake", "min_soak", "max_first_weight", "max_step", "max_regions_at_once"})
 
 
 class Problem(NamedTuple):
@@ -78,21 +63,21 @@ class Plan:
     @property
     def routed(self) -> list[str]:
         """Names of the services that have a canary."""
-        return [name for name, service in self.services.items() if _kind(service) == "routed"]
+        return [name for name, service in self.services.items() if kind_of(service) == "routed"]
 
     @property
     def weights(self) -> list[float]:
-        return [_weight(stage) for stage in self.stages]
+        return [weight_of(stage) for stage in self.stages]
 
     def seconds(self) -> tuple[float, float]:
         """The shortest and the longest time that a region takes when nothing holds, without the work in between."""
-        bakes = [_seconds(stage.get("bake"), 600) for stage in self.stages]
-        most = [max(bake, _seconds(stage.get("max_bake", self.gate.get("max_bake")), bake))
+        bakes = [seconds_of(stage.get("bake"), 600) for stage in self.stages]
+        most = [max(bake, seconds_of(stage.get("max_bake", self.gate.get("max_bake")), bake))
                 for bake, stage in zip(bakes, self.stages, strict=True)]  # fmt: skip
-        back = _seconds(self.back_bake, 0)
+        back = seconds_of(self.back_bake, 0)
         rest = self.soak + 2 * self.longest_request
         # The soak and the steps back may go on as long again until they are decided.
-        longer = self.soak + 2 * max(back, _seconds(self.gate.get("max_bake"), 0))
+        longer = self.soak + 2 * max(back, seconds_of(self.gate.get("max_bake"), 0))
         return len(self.cohorts) * sum(bakes) + rest + 2 * back, len(self.cohorts) * sum(most) + rest + longer
 
 
@@ -109,13 +94,6 @@ class Layout:
         return [(wave, self.regions[wave]) for wave in self.waves if self.regions.get(wave)]
 
 
-def problems(plan: Plan, layout: Layout, rules: Mapping[str, Any]) -> list[Problem]:
-    """Everything that is wrong, so that a person corrects it at once."""
-    found = [*_stages(plan), *_cohorts(plan), *_services(plan), *_waves(layout), *_settings(plan)]
-    # What cannot be read is not judged by rules or by the linter of gates.
-    return found or [*_gates(plan), *_rules(plan, layout, rules)]
-
-
 def refuse(plan: Plan, found: Sequence[Problem]) -> RolloutError:
     """The one fault for all of them."""
     return RolloutError(
@@ -123,6 +101,32 @@ def refuse(plan: Plan, found: Sequence[Problem]) -> RolloutError:
         reason=found[0].code, hint="; ".join(dict.fromkeys(item.hint for item in found)),
         details={"problems": [item._asdict() for item in found]},
     )  # fmt: skip
+
+
+def well_formed(plan: Plan) -> Plan:
+    """The plan without what could not even be read: a rollback goes by what is left of it."""
+    named = [item for item in plan.cohorts if is_cohort(item)]
+    return replace(
+        plan,
+        stages=[stage for stage in plan.stages if isinstance(stage, Mapping)],
+        cohorts=[{**item, "services": [name for name in item["services"] if isinstance(name, str)]} for item in named],
+        services={
+            str(name): service if are_routes(service.get("routes")) else {**service, "routes": []}
+            for name, service in plan.services.items()
+            if isinstance(service, Mapping)
+        },
+    )
+
+
+def is_cohort(item: Any) -> bool:
+    """Whether it has a name and a list of services."""
+    services = item.get("services") if isinstance(item, Mapping) else None
+    return bool(services) and isinstance(services, list | tuple) and bool(item.get("name"))
+
+
+def are_routes(found: Any) -> bool:
+    """Whether it is a list of routes, or none are given."""
+    return found is None or (isinstance(found, list | tuple) and all(isinstance(route, Mapping) for route in found))
 
 
 def steps(plan: Plan) -> list[dict[str, Any]]:
@@ -141,6 +145,13 @@ def routes(plan: Plan, namespace: str) -> dict[str, list[dict[str, Any]]]:
         given = (plan.services.get(name) or {}).get("routes") or [{}]
         found[name] = [_route(name, route, number, namespace) for number, route in enumerate(given)]
     return found
+
+
+def route_kinds(plan: Plan) -> list[str]:
+    """The kinds of object that move the plan's traffic, each once."""
+    found = [route for routes_of in routes(plan, "").values() for route in routes_of]
+    kinds = [_KIND.get(route["provider"], "") for route in found]
+    return sorted({route["object"].get("kind", kind) for route, kind in zip(found, kinds, strict=True)})
 
 
 def tracks(plan: Plan) -> list[dict[str, Any]]:
@@ -163,198 +174,19 @@ def _route(name: str, route: Mapping[str, Any], number: int, namespace: str) -> 
     }
 
 
-def _stages(plan: Plan) -> Iterator[Problem]:
-    if not plan.stages or not all(isinstance(stage, Mapping) for stage in plan.stages):
-        yield Problem("plan_stages", "it has no stages", "Give rollout_stages, each with weight and bake")
-        return
-    for number, stage in enumerate(plan.stages):
-        if unknown := sorted(set(map(str, stage)) - STAGE_KEYS):
-            yield Problem(
-                "plan_stages", f"stage {number} has the key {unknown[0]!r}", f"Known: {', '.join(sorted(STAGE_KEYS))}"
-            )
-        if stage.get("bake") is None:
-            yield Problem("plan_stages", f"stage {number} has no bake", "A stage is judged for some time")
-        if stage.get("decision", "auto") not in ("auto", "person"):
-            yield Problem(
-                "plan_stages", f"stage {number} has the decision {stage['decision']!r}", "It is auto or person"
-            )
-    weights = plan.weights
-    rising = all(one < other for one, other in pairwise(weights))
-    if not rising or weights[0] <= 0 or weights[-1] != 100:
-        told = ", ".join(f"{weight:g}" for weight in weights)
-        yield Problem("plan_stages", f"the stages have the weights {told}", "Weights rise from above 0 to 100")
-
-
-def _cohorts(plan: Plan) -> Iterator[Problem]:
-    odd = [
-        item
-        for item in plan.cohorts
-        if not isinstance(item, Mapping) or not item.get("name") or not item.get("services")
-    ]
-    if not plan.cohorts or odd:
-        yield Problem(
-            "plan_cohorts", "a cohort has no name or no services", "Give rollout_cohorts, each with name and services"
-        )
-        return
-    names = [str(item["name"]) for item in plan.cohorts]
-    inside = [str(name) for item in plan.cohorts for name in item["services"]]
-    if twice := _twice(names) or _twice(inside):
-        yield Problem(
-            "plan_cohorts", f"{twice} is there twice in the cohorts", "Name each cohort and each service once"
-        )
-    if unknown := sorted(set(inside) - set(plan.routed)):
-        yield Problem(
-            "plan_cohorts",
-            f"the cohorts name {', '.join(unknown)}, not among the routed services",
-            "Correct rollout_cohorts or rollout_services",
-        )
-    if left := [name for name in plan.routed if name not in inside]:
-        yield Problem(
-            "plan_cohorts", f"{', '.join(left)} is in no cohort", "Put each routed service into one of rollout_cohorts"
-        )
-
-
-def _services(plan: Plan) -> Iterator[Problem]:
-    for name, service in plan.services.items():
-        kind = _kind(service)
-        if kind not in KINDS:
-            yield Problem("plan_services", f"{name} has the kind {kind!r}", f"Known: {', '.join(KINDS)}")
-        elif kind != "routed" and service.get("with_stable") is not True:
-            yield Problem(
-                "plan_services",
-                f"{name} can have no canary yet",
-                "Say with_stable true there if it may change when stable is rolled, without a canary",
-            )
-        elif kind == "routed" and not service.get("slos"):
-            yield Problem(
-                "plan_services", f"{name} has no objectives", "A gate without any would pass everything, so give slos"
-            )
-
-
-def _waves(layout: Layout) -> Iterator[Problem]:
-    everywhere = [name for regions in layout.regions.values() for name in regions]
-    if layout.regions and not everywhere:
-        yield Problem("plan_waves", "no wave has a region", "Put the regions into the groups of rollout_waves")
-    elif empty := [wave for wave, regions in layout.regions.items() if not regions]:
-        yield Problem(
-            "plan_waves",
-            f"the waves {', '.join(empty)} name no region",
-            "Put a region into the group, or take the group away",
-        )
-    if twice := _twice(everywhere):
-        yield Problem(
-            "plan_waves",
-            f"the region {twice} is in two waves, or two regions have that name",
-            "Put each region into one group of rollout_waves",
-        )
-    if twice := _twice(list(layout.waves)):
-        yield Problem("plan_waves", f"the wave {twice} is there twice", "Name each wave once")
-
-
-def _settings(plan: Plan) -> Iterator[Problem]:
-    if not plan.release or not plan.image_tag:
-        yield Problem("plan_release", "it names no release or no tag", "Give rollout_release")
-    if plan.soak < 0 or plan.hold_for < 0 or plan.longest_request < 0:
-        yield Problem("plan_times", "a time is below 0", "Times are seconds from 0 on")
-    try:
-        units.seconds(plan.back_bake)
-    except units.UnitError as error:
-        yield Problem("plan_times", f"back_bake: {error}", "Write durations with their unit")
-
-
-def _gates(plan: Plan) -> Iterator[Problem]:
-    """The linter of gate files over every service in every stage, with the arms that they will have there."""
-    arms = {"canary": {"track": "canary"}, "stable": {"track": "stable"}}
-    found: dict[tuple[str, str], Problem] = {}
-    for name in plan.routed:
-        for number, stage in enumerate(plan.stages):
-            both = arms if _weight(stage) < 100 else {"canary": arms["canary"]}
-            settings = {
-                key: value for key, value in {**plan.gate, **stage}.items() if key not in ("weight", "decision")
-            }
-            try:
-                gatefile.parse({"service": name, "slos": plan.services[name]["slos"], "arms": both}, settings)
-            except RolloutError as error:
-                problem = Problem("plan_gate", f"stage {number}: {error.msg}", error.hint or "See docs/gates.md")
-                # The same fault in each stage is told once.
-                found.setdefault((name, error.msg), problem)
-    yield from found.values()
-
-
-def _rules(plan: Plan, layout: Layout, rules: Mapping[str, Any]) -> Iterator[Problem]:
-    """What every plan of its kind must keep to. Even a hot fix has a stage below 100 % that is judged."""
-    if unknown := sorted(set(map(str, rules)) - RULES):
-        yield Problem("plan_rules", f"the rule {unknown[0]!r} is not known", f"Known: {', '.join(sorted(RULES))}")
-        return
-    if not rules and plan.kind != HOTFIX:
-        return
-    allowed = f"as the rules for a {plan.kind} plan say"
-    limits = {key: _limit(value) for key, value in rules.items()}
-    if len(plan.stages) < max(2.0, limits.get("min_stages", 2)):
-        yield Problem(
-            "plan_rules",
-            f"it has {len(plan.stages)} stages",
-            f"Give at least {max(2.0, limits.get('min_stages', 2)):g}, {allowed}",
-        )
-    shortest = min(_seconds(stage["bake"], 0) for stage in plan.stages)
-    if shortest < limits.get("min_bake", 0):
-        yield Problem(
-            "plan_rules",
-            f"a stage is judged for {shortest:g} s only",
-            f"Bake at least {limits['min_bake']:g} s, {allowed}",
-        )
-    if plan.soak < limits.get("min_soak", 0):
-        yield Problem(
-            "plan_rules", f"it soaks for {plan.soak} s only", f"Soak at least {limits['min_soak']:g} s, {allowed}"
-        )
-    if plan.weights[0] > limits.get("max_first_weight", 100):
-        yield Problem(
-            "plan_rules",
-            f"it begins with {plan.weights[0]:g} % of the users",
-            f"Begin with at most {limits['max_first_weight']:g} %, {allowed}",
-        )
-    jumps = [other - one for one, other in pairwise(plan.weights)]
-    if max(jumps, default=0) > limits.get("max_step", 100):
-        yield Problem(
-            "plan_rules", f"a stage adds {max(jumps):g} %", f"Add at most {limits['max_step']:g} %, {allowed}"
-        )
-    crowd = [
-        (wave, regions) for wave, regions in layout.order if len(regions) > limits.get("max_regions_at_once", 1000)
-    ]
-    if crowd:
-        yield Problem(
-            "plan_rules",
-            f"{crowd[0][0]} has {len(crowd[0][1])} regions at once",
-            f"At most {limits['max_regions_at_once']:g}, {allowed}",
-        )
-
-
-def _kind(service: Any) -> str:
+def kind_of(service: Any) -> str:
     return str(service.get("kind", "routed")) if isinstance(service, Mapping) else "none"
 
 
-def _weight(stage: Mapping[str, Any]) -> float:
+def weight_of(stage: Mapping[str, Any]) -> float:
     try:
         return float(stage.get("weight", 0)) if not isinstance(stage.get("weight"), bool) else -1.0
     except (TypeError, ValueError):
         return -1.0
 
 
-def _seconds(value: Any, otherwise: float) -> float:
+def seconds_of(value: Any, otherwise: float) -> float:
     try:
         return otherwise if value is None else units.seconds(value)
     except units.UnitError:
         return otherwise
-
-
-def _limit(value: Any) -> float:
-    try:
-        return units.number(value)
-    except units.UnitError as error:
-        raise RolloutError(
-            f"A rule for plans cannot be used: {error}", reason="plan_rules", hint="Write a number or a duration"
-        ) from None
-
-
-def _twice(names: Sequence[str]) -> str:
-    return next((name for index, name in enumerate(names) if name in names[:index]), "")

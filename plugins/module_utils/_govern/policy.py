@@ -24,7 +24,10 @@ from ansible_collections.tars.rollout.plugins.module_utils._govern.statement imp
 )
 from ansible_collections.tars.rollout.plugins.module_utils._values import seconds_of
 
-OVERRIDABLE = ("window", "freeze", "poll", "supersede", "forecast", "artifacts", "images", "age", "capacity")
+OVERRIDABLE = (
+    "window", "freeze", "poll", "supersede", "forecast", "artifacts", "images", "age", "capacity", "takeover",
+    "mutable_tags", "lint", "backup", "fuse",
+)  # fmt: skip
 """Checks that an override can skip. Approvals, the plan and the bytes of a file cannot be skipped."""
 
 
@@ -48,8 +51,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be done. ``ended``: when this release was last rolled back here, in seconds since 1970, 0 for
-    never."""
+    """What is to be done. ``ended``: when something was last rolled back here or another release came, in seconds since
+    1970, 0 for never. ``began``: when the run first asked, which is when the age of votes is judged; None for now.
+    ``layout``: the order of regions, as wave:region."""
 
     app: str
     release: str
@@ -58,6 +62,8 @@ class Asked:
     regions: tuple[str, ...]
     now: float
     ended: float = 0.0
+    began: float | None = None
+    layout: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,7 @@ def _refused(policy: Policy, asked: Asked, item: Signed, nonces: set[str]) -> Fi
             ("release", said.release, asked.release),
             ("plan", said.plan_hash, asked.plan_hash),
             ("artifacts", said.artifacts, asked.artifacts),
+            ("the order", ", ".join(said.layout), ", ".join(asked.layout)),
         )
         if theirs != ours
     ]
@@ -150,10 +157,12 @@ def _refused(policy: Policy, asked: Asked, item: Signed, nonces: set[str]) -> Fi
     if at > asked.now:
         return no("future", f"is from the future ({said.at})")
     oldest = policy.poll_max_age if said.kind == VOTE else policy.max_age
-    if asked.now - at > oldest:
+    # A poll is taken once, when the run begins: a rollout may last longer than a vote. A no-go counts later too.
+    then = asked.now if asked.began is None or said.kind != VOTE else asked.began
+    if then - at > oldest:
         return no("expired", f"is from {said.at}, older than {_hours(oldest)}")
     if at <= asked.ended:
-        return no("reused", "was used up: the release was rolled back after it was given")
+        return no("reused", "was used up: after it was given it was rolled back here, or another release came")
     if said.kind != VOTE and _starts(policy, said.principal) and (said.kind == OVERRIDE or not policy.starter_may):
         return no("self", f"is by the person who starts the rollout ({policy.starter})")
     return None

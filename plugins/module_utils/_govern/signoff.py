@@ -52,6 +52,28 @@ def document(
     }
 
 
+def kept(before: Mapping[str, Any], promised: Mapping[str, Any]) -> dict[str, Any]:
+    """What is promised, by a run that may know less of it than the one that wrote the sign-off of the same plan.
+
+    A run that finds all regions done looks neither at artifacts nor at the plan's page.
+    """
+    if any(before.get(key) != promised[key] for key in ("app", "release", "plan_hash")):
+        return dict(promised)
+    artifacts = promised["artifacts"] or before.get("artifacts") or ""
+    return {**promised, "artifacts": artifacts, "page": before.get("page") or promised["page"]}
+
+
+def check_subject(data: Mapping[str, Any], app: str, release: str, where: str) -> None:
+    """RolloutError ``sign_off_other_release`` when it is about another application or release; empty asks for none."""
+    told = data["promised"]
+    both = ((told.get("app"), app), (told.get("release"), release))
+    if wrong := [f"{theirs} and not {ours}" for theirs, ours in both if ours and theirs != ours]:
+        raise RolloutError(
+            f"The sign-off {where} is about {', '.join(wrong)}", reason="sign_off_other_release",
+            hint="Take the file of this release; its name proves nothing",
+        )  # fmt: skip
+
+
 def differences(promised: Mapping[str, Any], regions: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
     """What happened otherwise than promised, a sentence each; none is what everybody wants to sign."""
     found = []

@@ -132,17 +132,26 @@ def _trusted(path: str) -> bytes:
             f"The allowed signers {path} cannot be read: {error.strerror}", reason="signers_unreadable",
             hint="Give the path of an allowed-signers file, see ssh-keygen(1)",
         ) from None  # fmt: skip
-    above = os.stat(os.path.dirname(os.path.realpath(path)))
-    # In a folder like /tmp the sticky bit keeps others from replacing the file.
-    loose = above.st_mode & 0o022 and not above.st_mode & 0o1000
-    if status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid()) or loose:
-        what = "lies in a folder that others may write to" if loose else "can be written by others"
+    owners = (0, os.geteuid())
+    # Whoever may replace the file, or a link that leads to it, needs no right to write to it.
+    folders = {os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))}
+    what = ""
+    if status.st_mode & 0o022 or status.st_uid not in owners:
+        what = "can be written by others,"
+    elif loose := next((folder for folder in sorted(folders) if _open_to_others(os.stat(folder), owners)), ""):
+        what = f"lies in {loose}, a folder that others may write to,"
+    if what:
         raise RolloutError(
-            f"The allowed signers {path} cannot be used: it {what}, so anybody could name themselves in it",
+            f"The allowed signers {path} cannot be used: it {what} so anybody could name themselves in it",
             reason="signers_writable",
-            hint="chmod go-w it and its folder, and let root or the user who runs this own it",
-        )  # fmt: skip
+            hint="chmod go-w it and its folder, and let root or the user who runs this own both",
+        )
     return content
+
+
+def _open_to_others(folder: os.stat_result, owners: Sequence[int]) -> bool:
+    # In a folder like /tmp the sticky bit keeps others from replacing the file.
+    return folder.st_uid not in owners or bool(folder.st_mode & 0o022 and not folder.st_mode & 0o1000)
 
 
 def _said(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._values import seconds_of
 
-FORMAT = "tars.rollout/statement/1"
+FORMAT = "tars.rollout/statement/2"
 NAMESPACE = "tars.rollout"
 """What ssh-keygen calls the namespace: a signature for anything else than us does not count."""
 APPROVAL, OVERRIDE, VOTE = "approval", "override", "vote"
@@ -30,6 +30,7 @@ GO, NO_GO = "go", "no_go"
 MAX_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9_.@+-]{1,128}")
 _NONCE = re.compile(r"[0-9a-f]{32}")
+_LISTS = ("regions", "layout")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -38,7 +39,8 @@ class Statement:
     """Who says what about which release. ``at`` is a moment in UTC, see ``_values``; ``nonce`` 32 hexadecimal digits.
 
     ``artifacts``: the digest of the release's files and images, empty for a release without a manifest. ``regions``:
-    where it may go. ``vote``: go or no_go, of a vote only. ``check``, ``reason``: what an override skips, and why.
+    where it may go; ``layout``: the order in which, as wave:region. ``vote``: go or no_go, of a vote only. ``check``,
+    ``reason``: what an override skips, and why.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Statement:
     vote: str = ""
     check: str = ""
     reason: str = ""
+    layout: tuple[str, ...] = ()
     format: str = FORMAT
 
     @property
@@ -79,12 +82,12 @@ def load(raw: bytes) -> Statement:
     names = {item.name for item in fields(Statement)}
     if not isinstance(data, dict) or set(data) != names:
         raise _odd("its fields are not those of a statement")
-    regions = data["regions"]
-    if not isinstance(regions, list) or not all(isinstance(value, str) for value in (*regions, data["format"])):
+    lists = {name: data[name] for name in _LISTS}
+    if not all(isinstance(found, list) and all(isinstance(value, str) for value in found) for found in lists.values()):
         raise _odd("its regions are no list of names")
-    if any(not isinstance(data[name], str) for name in names - {"regions"}):
+    if any(not isinstance(data[name], str) for name in names - set(_LISTS)):
         raise _odd("a field is no text")
-    statement = Statement(**{**data, "regions": tuple(regions)})
+    statement = Statement(**{**data, **{name: tuple(found) for name, found in lists.items()}})
     check(statement)
     if dump(statement) != raw:
         raise _odd("it was edited: it is not in the form in which statements are written")
@@ -122,7 +125,7 @@ def check(statement: Statement) -> None:
 
 def summary(statement: Statement, key: str = "") -> Mapping[str, Any]:
     """What of it goes into the record, the ledger and the sign-off."""
-    told = {**asdict(statement), "regions": list(statement.regions), "key": key}
+    told = {**asdict(statement), **{name: list(getattr(statement, name)) for name in _LISTS}, "key": key}
     return {name: value for name, value in told.items() if value not in ("", []) and name != "format"}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,13 +35,15 @@ Problem = tuple[str, str]
 """Code and sentence."""
 
 
-def rights(client: Client, namespace: str, more: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """Verbs that are missing, each named."""
+def rights(
+    client: Client, namespace: str, more: Sequence[Mapping[str, Any]], routes: Iterable[str] = ()
+) -> list[Problem]:
+    """Verbs that are missing, each named. ``routes``: the kinds of the plan's routes."""
 
     def allowed(right: cluster.Right) -> bool:
         return bool((client.create(_REVIEWS, "", right.review()).get("status") or {}).get("allowed"))
 
-    wanted = cluster.rights(namespace, more)
+    wanted = cluster.rights(namespace, more, routes)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         answers = list(pool.map(allowed, wanted))
     missing = [right.said for right, yes in zip(wanted, answers, strict=True) if not yes]

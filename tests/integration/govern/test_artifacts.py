@@ -81,6 +81,7 @@ def look(release: Path) -> Look:
             "folder": str(release), "sums": "SHA256SUMS", "files": {}, "chart": None, "images": [], "pull": True,
             "registry": {"plain_http": True, "timeout": 5.0}, "signatures": [], "signing_key": None,
             "image_key": None, "sboms": [], "version": "1.0.1", "forbid_severities": [], "pods": False,
+            "need_images": False, "services": [],
             "namespace": "tars", "label_selector": "", "region": "", **change,
         }  # fmt: skip
         stop = Stop()
@@ -171,6 +172,13 @@ def test_a_manifest_that_is_none(look: Look, release: Path, text: str, words: st
 def test_another_chart_and_another_bill(look: Look, release: Path) -> None:
     assert fault(look, chart={"file": "tars-1.0.1.tgz", "version": "1.0.2"}).reason == "chart_other_version"
     assert fault(look, chart={"file": "bom.json"}).reason == "file_unreadable"
+    # Beside the manifest, where nobody vouches for it.
+    (release / "loose-1.0.1.tgz").write_bytes((release / "tars-1.0.1.tgz").read_bytes())
+    assert fault(look, chart={"file": "loose-1.0.1.tgz"}).reason == "chart_not_in_manifest"
+    right = {"file": "tars-1.0.1.tgz", "used": str(release / "migrations" / ".." / "tars-1.0.1.tgz")}
+    assert look(chart=right)["chart"]
+    for used in (str(release / "loose-1.0.1.tgz"), "oci://registry.example.net/tars", "/srv/charts/tars"):
+        assert fault(look, chart={**right, "used": used}).reason == "chart_other_file"
     assert fault(look, sboms=[{"file": "bom.json", "version": "1.0.2"}]).reason == "sbom_other_version"
     assert fault(look, sboms=[{"file": "other.json"}]).reason == "sbom_invalid"
     (release / "spdx.json").write_text(json.dumps({
@@ -317,3 +325,33 @@ def test_what_pods_run(look: Look) -> None:
     with pytest.raises(RolloutError) as caught:
         look(Pods(*good, pod("d", name, f"registry.example.net/tars/api@{other}")), **asked)
     assert caught.value.reason == "image_not_of_release" and f"d runs {name} as {other}" in str(caught.value)
+
+
+def test_pods_that_run_nothing_of_the_release(look: Look) -> None:
+    digest, worker = ("sha256:" + digit * 64 for digit in "12")
+    named = "registry.example.net/tars/{}:v1.0.1"
+    images = [
+        {"name": "api", "image": named.format("api"), "digest": digest},
+        {"name": "worker", "image": named.format("worker"), "digest": worker},
+    ]
+    asked = {"images": images, "pull": False, "pods": True, "services": ["api"]}
+    # The same bytes under another repository are none of the named ones; nor is a pod that reports nothing.
+    mirror = pod("a", "mirror.example.net/tars/api:v1.0.1", digest)
+    for pods in ([], [mirror], [pod("a", named.format("api"), "")]):
+        with pytest.raises(RolloutError) as caught:
+            look(Pods(*pods), **asked)
+        assert caught.value.reason == "image_not_running" and named.format("api") in str(caught.value)
+    there = Pods(pod("a", named.format("api"), digest))
+    assert look(there, **asked)["pods"][0]["name"] == "api"
+    # The worker has no canary yet; without services all images are meant.
+    with pytest.raises(RolloutError) as caught:
+        look(there, **{**asked, "services": []})
+    assert named.format("worker") in str(caught.value)
+    with pytest.raises(RolloutError) as caught:
+        look(there, **{**asked, "services": ["insight"]})
+    assert caught.value.reason == "image_not_running" and "named after" in str(caught.value)
+
+
+def test_a_comparison_without_images(look: Look) -> None:
+    assert fault(look, need_images=True).reason == "images_missing"
+    assert fault(look, pods=True).reason == "images_missing"

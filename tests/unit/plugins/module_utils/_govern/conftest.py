@@ -22,6 +22,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop
 PLAN = "sha256:" + "1" * 64
 BYTES = "sha256:" + "2" * 64
 PEOPLE = ("alice", "bob", "carol", "dave", "mallory")
+LAYOUT = ["staging:staging", "wave_1:us-west-2"]
 ROLES = {
     "release_manager": ["alice@tars.example", "dave@tars.example"],
     "sre": ["bob@tars.example", "carol@tars.example", "alice@tars.example"],
@@ -66,7 +67,8 @@ class Office:
     def says(self, person: str, role: str, check_mode: bool = False, **change: Any) -> Mapping[str, Any]:
         params = {
             "kind": "approval", "app": "tars", "release": "1.0.1", "plan_hash": PLAN, "artifacts": BYTES,
-            "regions": ["staging", "us-west-2"], "role": role, "principal": f"{person}@tars.example", "roles": ROLES,
+            "regions": ["staging", "us-west-2"], "layout": LAYOUT, "role": role,
+            "principal": f"{person}@tars.example", "roles": ROLES,
             "vote": None, "check": None, "reason": None, "key": str(self.keys[person]), "signers": str(self.signers),
             "revoked": None, "folder": str(self.approvals), "max_age": 86400.0, "renew": False,
             **change,
@@ -76,9 +78,9 @@ class Office:
     def asks(self, check_mode: bool = False, **change: Any) -> Mapping[str, Any]:
         params = {
             "app": "tars", "release": "1.0.1", "plan_hash": PLAN, "artifacts": BYTES, "need": "all",
-            "regions": [{"name": "us-west-2"}], "windows": [], "overlap": "refuse",
+            "regions": [{"name": "us-west-2"}], "layout": LAYOUT, "windows": [], "overlap": "refuse",
             "approvals": [{"role": "release_manager"}, {"role": "sre"}], "roles": ROLES, "max_age": 86400.0, "poll": [],
-            "poll_max_age": 7200.0, "started_by": "erin", "starter_may_approve": False, "overrides": [],
+            "poll_max_age": 7200.0, "began": None, "started_by": "erin", "starter_may_approve": False, "overrides": [],
             "override_roles": [], "forced": [], "folder": str(self.approvals), "signers": str(self.signers),
             "revoked": None, "enforce": True, "ledger": str(self.folder / "ledger.jsonl"), "run_id": "run-1", **change,
         }  # fmt: skip

@@ -17,6 +17,12 @@ import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._govern import cluster, survey
 from ansible_collections.tars.rollout.plugins.module_utils._kube_errors import KubeError
+from ansible_collections.tars.rollout.plugins.module_utils._record.lease_store import LEASES
+from ansible_collections.tars.rollout.plugins.module_utils._record.store import CONFIGMAPS
+from ansible_collections.tars.rollout.plugins.module_utils._tracks import kinds
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.gateway_api import GatewayApi
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.istio import Istio
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.left import DEPLOYMENTS
 
 NOW = 1_790_000_000.0
 DAY = 86400.0
@@ -175,7 +181,7 @@ class Api:
 def test_rights_are_named() -> None:
     api: Any = Api(("patch virtualservices", "create pods"))
     more = [{"verbs": ["create"], "resource": "pods", "subresource": "exec", "namespace": "mesh"}]
-    ((code, text),) = survey.rights(api, "tars", more)
+    ((code, text),) = survey.rights(api, "tars", more, ["VirtualService"])
     assert code == "rights_missing"
     assert text == "this login may not patch virtualservices.networking.istio.io in tars; create pods/exec in mesh"
     assert {"verb": "create", "resource": "pods", "subresource": "exec", "namespace": "mesh"} in api.reviewed
@@ -183,6 +189,27 @@ def test_rights_are_named() -> None:
     for odd in ({"verbs": "get", "resource": "pods"}, {"resource": "pods"}, {"verbs": ["get"]}):
         with pytest.raises(RolloutError):
             survey.rights(api, "tars", [odd])
+
+
+def test_every_kind_that_is_called_is_asked_for() -> None:
+    """By the kinds that the code itself names, whichever part of it."""
+    called = [*kinds.KINDS.values(), *Istio.kinds.values(), *GatewayApi.kinds.values(), CONFIGMAPS, LEASES, DEPLOYMENTS]
+    asked = {
+        (right.group, right.resource)
+        for right in cluster.rights("tars", (), [*Istio.kinds, *GatewayApi.kinds])
+        if right.verb in ("get", "list")
+    }
+    for kind in called:
+        group = kind.api_version.rpartition("/")[0]
+        assert (group, kind.plural) in asked or kind.plural in cluster.READ_WHEN_THERE, kind
+    made = {right.resource for right in cluster.rights("tars") if right.verb == "create"}
+    core = {"budgets", "autoscalers", "network_policies"}
+    assert core <= set(kinds.BESIDE) and {kinds.KINDS[key].plural for key in core} | {"leases"} <= made
+
+
+def test_only_the_routes_of_the_plan_are_asked_for() -> None:
+    asked = {right.resource for right in cluster.rights("tars", (), ["HTTPRoute"])}
+    assert "httproutes" in asked and not asked & {"virtualservices", "destinationrules", "grpcroutes"}
 
 
 def test_nodes_that_may_not_be_read_are_said() -> None:

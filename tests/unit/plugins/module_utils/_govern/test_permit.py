@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -115,6 +116,9 @@ def test_age(office: Any, later: float, reason: str) -> None:
         ({"artifacts": "sha256:" + "9" * 64}, "artifacts sha256:2222"),
         ({"release": "1.0.2"}, "release 1.0.1 and not 1.0.2"),
         ({"app": "other"}, "application tars and not other"),
+        # The same regions, and production before staging.
+        ({"layout": ["staging:us-west-2", "wave_1:staging"]}, "and not staging:us-west-2, wave_1:staging"),
+        ({"layout": []}, "the order staging:staging, wave_1:us-west-2 and not none"),
     ],
 )
 def test_an_approval_of_something_else(office: Any, change: dict[str, str], words: str) -> None:
@@ -272,6 +276,28 @@ def test_signers_in_a_folder_that_others_may_write(office: Any, tmp_path: Path) 
     assert refused(office, signers=str(tmp_path / "none")).reason == "signers_unreadable"
 
 
+def test_signers_by_a_link_that_others_could_replace(office: Any, tmp_path: Path) -> None:
+    both(office)
+    for name, mode in (("closed", 0o755), ("open", 0o777)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+        (tmp_path / name / "signers").symlink_to(office.signers)
+    assert office.asks(signers=str(tmp_path / "closed" / "signers"))["allowed"]
+    fault = refused(office, signers=str(tmp_path / "open" / "signers"))
+    assert fault.reason == "signers_writable" and f"lies in {tmp_path / 'open'}" in str(fault)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_signers_in_a_folder_of_somebody_else(office: Any, tmp_path: Path) -> None:
+    both(office)
+    folder = tmp_path / "theirs"
+    folder.mkdir(mode=0o755)
+    shutil.copy(office.signers, folder / "signers")
+    assert office.asks(signers=str(folder / "signers"))["allowed"]
+    os.chown(folder, 65534, 65534)
+    assert refused(office, signers=str(folder / "signers")).reason == "signers_writable"
+
+
 def test_a_revoked_key_and_one_that_is_valid_no_more(office: Any, tmp_path: Path) -> None:
     both(office)
     revoked = tmp_path / "revoked"
@@ -293,6 +319,11 @@ def test_a_rollback_uses_approvals_up(office: Any) -> None:
     assert refused(office).reason == "approval_reused"
     record = {"release": "1.0.1", "phase": "rolled_back", "phase_since": "2026-09-21T14:20:00.000Z", "history": []}
     assert refused(office, ledger=None, regions=[{"name": "us-west-2", "record": record}]).reason == "approval_reused"
+    # Another release that came in between uses them up as well.
+    other = {"release": "1.0.2", "phase": "promoted", "phase_since": "2026-09-21T14:20:00.000Z", "history": []}
+    assert refused(office, ledger=None, regions=[{"name": "us-west-2", "record": other}]).reason == "approval_reused"
+    before = {**other, "phase_since": "2026-09-21T14:00:00.000Z"}
+    assert office.asks(ledger=None, regions=[{"name": "us-west-2", "record": before}])["allowed"]
     for person, role in (("alice", "release_manager"), ("bob", "sre")):
         assert not office.says(person, role)["changed"] and office.says(person, role, renew=True)["changed"]
     office.clock.time += 1
@@ -305,8 +336,18 @@ def test_windows_and_what_is_under_way(office: Any) -> None:
     frozen = refused(office, windows=[FREEZE])
     assert frozen.reason == "frozen" and "a rollback needs neither" in str(frozen)
     here = {"release": "1.0.1", "plan_hash": "sha256:" + "1" * 64, "phase": "canary"}
+    decided = {"decision": "promote", "who": "dave", "why": "p95 looks right"}
+
+    def begun(artifacts: str) -> dict[str, Any]:
+        before = {"act": "permit", "artifacts": "sha256:" + "8" * 64}
+        return {**here, "approvals": [before, {"act": "permit", "artifacts": artifacts}, decided]}
+
     for record, code in (
         (here, "under_way"),
+        (begun("sha256:" + "2" * 64), "under_way"),
+        (begun(""), "under_way"),
+        # The digest of an image was swapped since it began: those bytes nobody has approved.
+        (begun("sha256:" + "9" * 64), "frozen"),
         ({**here, "phase": "preflight"}, "frozen"),
         ({**here, "release": "1.0.0"}, "frozen"),
         ({**here, "plan_hash": "sha256:0"}, "frozen"),
@@ -319,6 +360,10 @@ def test_windows_and_what_is_under_way(office: Any) -> None:
             office.records = records
             assert office.asks(windows=[FREEZE], regions=regions, enforce=False)["code"] == code
     office.records = {}
+    ours = refused(
+        office, artifacts="sha256:" + "7" * 64, regions=[{"name": "us-west-2", "record": begun("sha256:" + "2" * 64)}]
+    )
+    assert ours.reason == "approval_other_plan" and "artifacts sha256:2222" in str(ours)
     some = office.asks(
         regions=[{"name": "staging", "windows": []}, {"name": "us-west-2", "windows": [FREEZE]}], need="any"
     )
@@ -344,6 +389,26 @@ def test_the_poll(office: Any) -> None:
     assert refused(office, **poll).reason == "vote_no_go"
     office.clock.time += 7200
     assert refused(office, **poll).reason == "vote_expired"
+
+
+def test_a_poll_is_taken_once_and_can_be_taken_again(office: Any) -> None:
+    ask: dict[str, Any] = {"approvals": [], "poll": ["sre"]}
+    vote = {"kind": "vote", "vote": "go", "max_age": 7200.0}
+    office.says("bob", "sre", **vote)
+    office.clock.time += 7000
+    began = office.asks(**ask)["began"]
+    office.clock.time += 7200
+    # A region that comes later in the same run; another run would be refused.
+    later = office.asks(**ask, began=began)
+    assert later["allowed"] and later["began"] == began
+    assert refused(office, **ask).reason == "vote_expired"
+    assert refused(office, **ask, began="2126-01-01T00:00:00Z").reason == "vote_expired"
+    assert office.says("bob", "sre", **vote)["changed"]
+    office.clock.time += 1
+    assert office.asks(**ask)["allowed"]
+    office.says("carol", "sre", kind="vote", vote="no_go", reason="the disks are full")
+    office.clock.time += 1
+    assert refused(office, **ask, began=began).reason == "vote_no_go"
 
 
 def test_an_override_needs_reason_and_second_person(office: Any) -> None:
@@ -375,9 +440,33 @@ def test_what_was_switched_off_needs_an_override(office: Any) -> None:
     ]
 
 
+def test_a_region_under_way_is_asked_for_new_overrides_only(office: Any) -> None:
+    both(office)
+    here = {"release": "1.0.1", "plan_hash": "sha256:" + "1" * 64, "phase": "canary"}
+    kept = {"act": "permit", "artifacts": "", "overrides": [{"check": "forecast", "reason": "nobody sends requests"}]}
+    region = [{"name": "us-west-2", "record": {**here, "approvals": [kept]}}]
+    # What was signed when it began there holds, however long that is ago.
+    assert office.asks(forced=["forecast"], regions=region)["code"] == "under_way"
+    fault = refused(office, forced=["forecast", "fuse"], regions=region)
+    assert fault.reason == "override_missing" and "fuse is skipped" in str(fault) and "forecast" not in fault.msg
+    skip = {"overrides": [{"check": "images", "reason": "the node cannot tell"}], "regions": region}
+    assert refused(office, **skip).reason == "override_missing"
+    office.says("carol", "sre", kind="override", check="images", reason="the node cannot tell")
+    office.clock.time += 1
+    assert office.asks(**skip)["code"] == "under_way"
+
+
+def test_what_nobody_may_switch_off(office: Any) -> None:
+    both(office)
+    fault = refused(office, forced=["plan"])
+    assert fault.reason == "override_unknown" and "plan is switched off, which nobody may allow" in str(fault)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        ({"started_by": ""}, "starter_unknown"),
+        ({"began": "soon"}, "bad_options"),
         ({"overrides": [{"check": "window", "reason": "because"}]}, "override_without_reason"),
         ({"overrides": [{"check": "window"}]}, "override_without_reason"),
         ({"overrides": [{"check": "approvals", "reason": "we are in a hurry"}]}, "override_unknown"),
@@ -393,6 +482,11 @@ def test_what_was_switched_off_needs_an_override(office: Any) -> None:
 def test_options_that_cannot_be_meant(office: Any, change: dict[str, Any], reason: str) -> None:
     both(office)
     assert refused(office, **change).reason == reason
+
+
+def test_nobody_need_be_known_where_the_starter_may_approve(office: Any) -> None:
+    both(office)
+    assert office.asks(started_by="", starter_may_approve=True)["allowed"]
 
 
 def test_nothing_asked_for_needs_no_key(office: Any) -> None:

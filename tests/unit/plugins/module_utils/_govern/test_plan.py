@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils import _rollout_plan
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
-from ansible_collections.tars.rollout.plugins.module_utils._govern import plan
+from ansible_collections.tars.rollout.plugins.module_utils._govern import lint, plan
+from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import Plan
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate import options
@@ -41,10 +42,15 @@ Run = Callable[..., Mapping[str, Any]]
 
 
 @pytest.fixture
-def run(clock: Any) -> Run:
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def run(clock: Any, warnings: list[str]) -> Run:
     def act(**change: Any) -> Mapping[str, Any]:
         params = {**copy.deepcopy(dict(GOOD)), **change}
-        return _rollout_plan.run(Call(params, False, lambda text: None, clock, Stop(), Progress(), Scrubber()))
+        return _rollout_plan.run(Call(params, False, warnings.append, clock, Stop(), Progress(), Scrubber()))
 
     return act
 
@@ -60,54 +66,66 @@ def test_a_good_plan(run: Run) -> None:
         {"name": "ppo", "provider": "istio", "object": {"namespace": "tars", "name": "ppo"}, "route": "primary",
          "stable": "ppo", "canary": "ppo-canary"}
     ]  # fmt: skip
+    asked = {**GOOD["services"], "ppo": {"routes": [{"provider": "gateway_api", "kind": "GRPCRoute"}]}}
+    made = Plan("tars", "1", "1", "standard", [], GOOD["cohorts"], asked, {}, 0, "10m")
+    assert plan.route_kinds(made) == ["GRPCRoute", "HTTPRoute", "VirtualService"]
     assert found["tracks"] == [{"name": name} for name in ("api", "insight", "ppo")]
     # Two cohorts of three stages, a soak, two steps back, two longest requests.
     assert found["seconds"]["least"] == 2 * 3 * 600 + 1800 + 2 * 600 + 60
 
 
-@pytest.mark.parametrize(
-    ("change", "code", "words"),
-    [
-        ({"stages": []}, "plan_stages", "no stages"),
-        ({"stages": [{"weight": 50, "bake": "10m"}, {"weight": 10, "bake": "10m"}]}, "plan_stages", "weights 50, 10"),
-        ({"stages": [{"weight": 0, "bake": "10m"}, {"weight": 100, "bake": "10m"}]}, "plan_stages", "weights 0, 100"),
-        ({"stages": [{"weight": True, "bake": "10m"}, {"weight": 100, "bake": "10m"}]}, "plan_stages", "weights -1"),
-        ({"stages": [{"weight": 100}]}, "plan_stages", "stage 0 has no bake"),
-        ({"stages": [{"weight": 100, "bake": "10m", "wait": 1}]}, "plan_stages", "the key 'wait'"),
-        ({"stages": [{"weight": 100, "bake": "10m", "decision": "coin"}]}, "plan_stages", "the decision 'coin'"),
-        ({"stages": [{"weight": 100, "bake": 10}]}, "plan_gate", "bake"),
-        ({"cohorts": []}, "plan_cohorts", "no name or no services"),
-        ({"cohorts": [{"name": "a", "services": ["api"]}, {"name": "a", "services": ["insight", "ppo"]}]},
-         "plan_cohorts", "a is there twice"),
-        ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "api"]}]},
-         "plan_cohorts", "api is there twice"),
-        ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "gone"]}]}, "plan_cohorts", "name gone"),
-        ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "worker"]}]}, "plan_cohorts", "name worker"),
-        ({"cohorts": [{"name": "a", "services": ["api"]}]}, "plan_cohorts", "insight, ppo is in no cohort"),
-        ({"services": {**GOOD["services"], "worker": {"kind": "worker"}}},
-         "plan_services", "worker can have no canary yet"),
-        ({"services": {**GOOD["services"], "worker": {"kind": "daemon"}}}, "plan_services", "the kind 'daemon'"),
-        ({"services": {**GOOD["services"], "ppo": {}}}, "plan_services", "ppo has no objectives"),
-        ({"services": {**GOOD["services"], "ppo": {"slos": {"x": {"ratio": "a", "limit": 1}}}}},
-         "plan_gate", "service ppo"),
-        ({"regions": {"staging": ["a"], "wave_1": ["a"]}}, "plan_waves", "the region a is in two waves"),
-        ({"region": "eu-west-1"}, "plan_waves", "eu-west-1 is in none of the waves"),
-        ({"regions": {"staging": []}}, "plan_waves", "no wave has a region"),
-        ({"regions": {"staging": "a"}}, "plan_waves", "is no list"),
-        ({"back_bake": "10"}, "plan_times", "back_bake"),
-        ({"soak": -1}, "plan_times", "below 0"),
-        ({"release": "", "image_tag": ""}, "plan_release", "no release"),
-        ({"rules": {"standard": {"min_stages": 5}}}, "plan_rules", "it has 3 stages"),
-        ({"rules": {"standard": {"min_bake": "15m"}}}, "plan_rules", "judged for 600 s only"),
-        ({"rules": {"standard": {"min_soak": "1h"}}}, "plan_rules", "soaks for 1800 s"),
-        ({"rules": {"standard": {"max_first_weight": 5}}}, "plan_rules", "begins with 10 %"),
-        ({"rules": {"standard": {"max_step": 45}}}, "plan_rules", "a stage adds 50 %"),
-        ({"rules": {"standard": {"max_regions_at_once": 1}}}, "plan_rules", "wave_1 has 2 regions at once"),
-        ({"rules": {"standard": {"min_steps": 1}}}, "plan_rules", "the rule 'min_steps'"),
-        ({"rules": {"standard": {"min_bake": "long"}}}, "plan_rules", "'long'"),
-        ({"kind": "hotfix", "stages": [{"weight": 100, "bake": "10m"}]}, "plan_rules", "it has 1 stages"),
-    ],
-)  # fmt: skip
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"stages": []}, "plan_stages", "no stages"),
+    ({"stages": [{"weight": 50, "bake": "10m"}, {"weight": 10, "bake": "10m"}]}, "plan_stages", "weights 50, 10"),
+    ({"stages": [{"weight": 0, "bake": "10m"}, {"weight": 100, "bake": "10m"}]}, "plan_stages", "weights 0, 100"),
+    ({"stages": [{"weight": True, "bake": "10m"}, {"weight": 100, "bake": "10m"}]}, "plan_stages", "weights -1"),
+    ({"stages": [{"weight": 100}]}, "plan_stages", "stage 0 has no bake"),
+    ({"stages": [{"weight": 100, "bake": "10m", "wait": 1}]}, "plan_stages", "the key 'wait'"),
+    ({"stages": [{"weight": 100, "bake": "10m", "decision": "coin"}]}, "plan_stages", "the decision 'coin'"),
+    ({"stages": [{"weight": 100, "bake": 10}]}, "plan_gate", "bake"),
+    ({"stages": ["10", "100"]}, "plan_stages", "no stages"),
+    ({"kind": "urgent"}, "plan_kind", "its kind is 'urgent'"),
+    ({"cohorts": [{"name": "a"}]}, "plan_cohorts", "no name or no services"),
+    ({"cohorts": ["api"]}, "plan_cohorts", "no name or no services"),
+    ({"cohorts": [{"name": "a", "services": "api"}]}, "plan_cohorts", "no name or no services"),
+    ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", 7]}]}, "plan_cohorts", "name 7"),
+    ({"services": {**GOOD["services"], "ppo": "x"}}, "plan_cohorts", "the kind 'none'"),
+    ({"services": {**GOOD["services"], "ppo": {"slos": SLOS, "routes": "x"}}}, "plan_services", "no list of routes"),
+    ({"services": {**GOOD["services"], "ppo": {"slos": SLOS, "routes": ["x"]}}}, "plan_services", "no list of routes"),
+    ({"cohorts": []}, "plan_cohorts", "no name or no services"),
+    ({"cohorts": [{"name": "a", "services": ["api"]}, {"name": "a", "services": ["insight", "ppo"]}]},
+     "plan_cohorts", "a is there twice"),
+    ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "api"]}]},
+     "plan_cohorts", "api is there twice"),
+    ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "gone"]}]}, "plan_cohorts", "name gone"),
+    ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "worker"]}]}, "plan_cohorts", "name worker"),
+    ({"cohorts": [{"name": "a", "services": ["api"]}]}, "plan_cohorts", "insight, ppo is in no cohort"),
+    ({"services": {**GOOD["services"], "worker": {"kind": "worker"}}},
+     "plan_services", "worker can have no canary yet"),
+    ({"services": {**GOOD["services"], "worker": {"kind": "daemon"}}}, "plan_services", "the kind 'daemon'"),
+    ({"services": {**GOOD["services"], "ppo": {}}}, "plan_services", "ppo has no objectives"),
+    ({"services": {**GOOD["services"], "ppo": {"slos": {"x": {"ratio": "a", "limit": 1}}}}},
+     "plan_gate", "service ppo"),
+    ({"regions": {"staging": ["a"], "wave_1": ["a"]}}, "plan_waves", "the region a is in two waves"),
+    ({"region": "eu-west-1"}, "plan_waves", "eu-west-1 is in none of the waves"),
+    ({"regions": {"staging": []}}, "plan_waves", "no wave has a region"),
+    ({"regions": {"staging": "a"}}, "plan_waves", "is no list"),
+    ({"back_bake": "10"}, "plan_times", "back_bake"),
+    ({"soak": -1}, "plan_times", "below 0"),
+    ({"release": "", "image_tag": ""}, "plan_release", "no release"),
+    ({"rules": {"standard": {"min_stages": 5}}}, "plan_rules", "it has 3 stages"),
+    ({"rules": {"standard": {"min_bake": "15m"}}}, "plan_rules", "judged for 600 s only"),
+    ({"rules": {"standard": {"min_soak": "1h"}}}, "plan_rules", "soaks for 1800 s"),
+    ({"rules": {"standard": {"max_first_weight": 5}}}, "plan_rules", "begins with 10 %"),
+    ({"rules": {"standard": {"max_step": 45}}}, "plan_rules", "a stage adds 50 %"),
+    ({"rules": {"standard": {"max_regions_at_once": 1}}}, "plan_rules", "wave_1 has 2 regions at once"),
+    ({"rules": {"standard": {"min_steps": 1}}}, "plan_rules", "the rule 'min_steps'"),
+    ({"rules": {"standard": {"min_bake": "long"}}}, "plan_rules", "'long'"),
+    ({"kind": "hotfix", "stages": [{"weight": 100, "bake": "10m"}]}, "plan_rules", "it has 1 stages"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "code", "words"), WRONG)
 def test_what_is_wrong_is_named(run: Run, change: Mapping[str, Any], code: str, words: str) -> None:
     with pytest.raises(RolloutError) as caught:
         run(**change)
@@ -121,9 +139,15 @@ def test_everything_that_is_wrong_is_named_at_once(run: Run) -> None:
     assert len(caught.value.details["problems"]) == 2
 
 
-def test_a_rollback_is_told_and_not_stopped(run: Run) -> None:
-    found = run(enforce=False, services={"api": {}}, stages=[{"weight": 5, "bake": "1m"}])
-    assert found["names"] == ["api", "insight", "ppo"] and set(found["routes"]) == {"api", "insight", "ppo"}
+@pytest.mark.parametrize("change", [change for change, _code, _words in WRONG])
+def test_a_rollback_is_told_and_not_stopped(run: Run, warnings: list[str], change: Mapping[str, Any]) -> None:
+    found = run(enforce=False, **change)
+    assert any("The plan would be refused" in text for text in warnings)
+    # What can be read of the plan is brought back.
+    cohorts = [item for item in change.get("cohorts", GOOD["cohorts"]) if isinstance(item, dict)]
+    given = [item.get("services") for item in cohorts if item.get("name") and isinstance(item.get("services"), list)]
+    names = [name for names in given for name in names if isinstance(name, str)]
+    assert found["names"] == names and list(found["routes"]) == list(dict.fromkeys(names))
 
 
 def test_a_hot_fix_may_be_shorter_and_is_gated(run: Run) -> None:
@@ -178,4 +202,4 @@ def test_the_page(run: Run) -> None:
 
 
 def test_the_keys_of_a_stage_are_those_of_the_gate() -> None:
-    assert options._STAGE | {"decision"} == plan.STAGE_KEYS
+    assert options._STAGE | {"decision"} == lint.STAGE_KEYS

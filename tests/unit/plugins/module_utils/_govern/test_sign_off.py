@@ -122,6 +122,34 @@ def test_a_signed_one_is_not_written_over(act: Act, office: Any) -> None:
     assert caught.value.reason == "sign_off_signed"
 
 
+def test_a_run_that_finds_everything_done_changes_nothing(act: Act, office: Any) -> None:
+    """It knows neither artifacts nor page; signed or not, what was promised stays."""
+    bytes_then = "sha256:" + "2" * 64
+    act("present", artifacts=bytes_then, page=["PLAN", "it may move now, until 18:00"])
+    for page in ([], ["PLAN", "it may not move now"]):
+        assert not act("present", page=page)["changed"]
+    sign(act, office, "alice", "release_manager")
+    assert not act("present", page=[])["changed"]
+    found = act("verified", required=[])["document"]["promised"]
+    assert (found["artifacts"], found["page"]) == (bytes_then, ["PLAN", "it may move now, until 18:00"])
+    # Other bytes are another promise.
+    with pytest.raises(RolloutError) as caught:
+        act("present", artifacts="sha256:" + "3" * 64)
+    assert caught.value.reason == "sign_off_signed"
+
+
+@pytest.mark.parametrize("change", [{"release": "1.0.2"}, {"app": "other"}])
+def test_one_of_another_release_under_the_name_of_this_one(act: Act, office: Any, change: Mapping[str, str]) -> None:
+    act("present")
+    for person, role in (("alice", "release_manager"), ("bob", "sre")):
+        sign(act, office, person, role)
+    assert act("verified")["signed"]
+    for state in ("verified", "signed"):
+        with pytest.raises(RolloutError) as caught:
+            act(state, role="sre", principal="bob@tars.example", key=str(office.keys["bob"]), **change)
+        assert caught.value.reason == "sign_off_other_release" and next(iter(change.values())) in str(caught.value)
+
+
 def test_who_may_not_sign(act: Act, office: Any) -> None:
     act("present")
     with pytest.raises(RolloutError) as caught:

@@ -71,6 +71,30 @@ def by_zoneinfo(raw: dict[str, Any], instant: float) -> bool:
     return (today and now >= start) or (yesterday and now < end)
 
 
+def once_by_zoneinfo(raw: dict[str, Any], instant: float) -> bool:
+    """Written anew from the promise, by walking the wall clock for three hours to both sides, minute by minute.
+
+    A deny has begun once the clock has shown its begin, and ends when it never shows a time before its end again. An
+    allow begins when the clock never again shows a time before its begin, and has ended once it has shown its end.
+    """
+    zone = ZoneInfo(raw["time_zone"])
+
+    def wall(minutes: int) -> str:
+        return datetime.fromtimestamp(instant + minutes * 60, UTC).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S.%f")
+
+    past, future = [wall(-back) for back in range(181)], [wall(ahead) for ahead in range(181)]
+    since, until = f"{raw['from']}:00.000000", f"{raw['until']}:00.000000"
+    if raw["effect"] == "deny":
+        return any(shown >= since for shown in past) and any(shown < until for shown in future)
+    return all(shown >= since for shown in future) and all(shown < until for shown in past)
+
+
+def skipped(text: str, zone: str) -> bool:
+    """Whether the clock of the zone never shows that time."""
+    shown = [datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1)]
+    return all(at.astimezone(UTC).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%dT%H:%M") != text for at in shown)
+
+
 # Each example of some of these looks a year ahead, which a loaded machine does not do within Hypothesis' time for one.
 AHEAD = settings(deadline=None, max_examples=40)
 
@@ -80,6 +104,29 @@ AHEAD = settings(deadline=None, max_examples=40)
 def test_every_answer_is_that_of_zoneinfo(raw: dict[str, Any], instant: float) -> None:
     (window,) = windows.parse([raw])
     assert window.contains(instant) == by_zoneinfo(raw, instant)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    INSTANTS, st.sampled_from(ZONES), st.sampled_from(["allow", "deny"]), st.integers(-120, 120), st.integers(1, 240)
+)
+def test_once_is_what_the_wall_clock_says(instant: float, zone: str, effect: str, before: int, length: int) -> None:
+    instant = instant // 60 * 60
+    since = datetime.fromtimestamp(instant, ZoneInfo(zone)).replace(tzinfo=None, fold=0) - timedelta(minutes=before)
+    raw = {"name": "once", "effect": effect, "time_zone": zone, "from": since.strftime("%Y-%m-%dT%H:%M")}
+    raw["until"] = (since + timedelta(minutes=length)).strftime("%Y-%m-%dT%H:%M")
+    try:
+        (window,) = windows.parse([raw])
+    except RolloutError:
+        # The shorter reading of an allow in the repeated hour is empty; a deny always means something.
+        assert effect == "allow" and not once_by_zoneinfo(raw, instant)
+        return
+    mine, theirs = window.contains(instant), once_by_zoneinfo(raw, instant)
+    if any(skipped(raw[key], zone) for key in ("from", "until")):
+        # Such a time is taken an hour off, always to the side on which less is allowed.
+        assert mine >= theirs if effect == "deny" else mine <= theirs
+    else:
+        assert mine == theirs
 
 
 @AHEAD

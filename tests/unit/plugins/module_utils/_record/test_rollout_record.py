@@ -104,6 +104,18 @@ def test_enter_step_and_end(run: Run, api: Api, tmp_path: Path) -> None:
     assert not run(state="absent")["changed"]
 
 
+def test_what_is_permitted_on_the_way_is_kept_and_told(run: Run) -> None:
+    """An override of a run that goes on: the record stays where it is, and who has signed is named."""
+    for phase in (None, "preflight", "backed_up", "migrated", "canary"):
+        run(phase=phase)
+    signed = {"check": "fuse", "principal": "carol@tars.example"}
+    found = run(approval={"act": "permit", "artifacts": "", "overrides": [signed]})["record"]
+    assert found["phase"] == "canary" and found["approvals"][-1]["overrides"] == [signed]
+    told = _rollout_record._approved
+    assert told(found["approvals"][-1]) == "permitted by carol@tars.example"
+    assert told({"decision": "promote", "who": "dave", "why": "p95 looks right"}) == "promote by dave: p95 looks right"
+
+
 def test_check_mode_says_the_same_and_writes_nothing(run: Run, api: Api) -> None:
     planned = run(check_mode=True, take_fence=True)
     assert api.found is None
