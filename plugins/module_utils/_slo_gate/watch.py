@@ -88,7 +88,9 @@ class Watch:
         while not self.session.standings or not self.session.decided:
             at = self._next()
             if self._plan.replay is None and at >= self._joined:
-                self._clock.sleep(max(0.0, at - self._prometheus.now()), "judging the stage")
+                # A clock that is set back by years must not make us wait for them.
+                wait = min(max(0.0, at - self._prometheus.now()), 2 * self._scrape_s)
+                self._clock.sleep(wait, "judging the stage")
                 at = max(at, self._prometheus.now())
             if self._may is not None:
                 self._may("judging on")
