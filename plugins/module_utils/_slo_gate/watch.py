@@ -26,8 +26,8 @@ INGEST = 0.25
 class Watch:
     """The whole of a stage in one process: prime, then poll once per scrape until it is decided.
 
-    ``tell`` is called after every poll with the seconds since the start. ``may`` is asked before every poll, and raises
-    when this run may not act any more.
+    ``tell`` is called after every poll with the seconds since the start. ``may`` is asked before every wait for the next
+    poll, and raises when this run may not act any more.
     """
 
     def __init__(
@@ -86,14 +86,16 @@ class Watch:
         """Poll and judge until it is decided."""
         self.before = replace(self._prometheus.cost)
         while not self.session.standings or not self.session.decided:
+            # Asked before the wait and not after it: between the sample and the cut it would cost time, and the cut
+            # carries the fence of this run anyway.
+            if self._may is not None:
+                self._may("judging on")
             at = self._next()
             if self._plan.replay is None and at >= self._joined:
                 # A clock that is set back by years must not make us wait for them.
                 wait = min(max(0.0, at - self._prometheus.now()), 2 * self._scrape_s)
                 self._clock.sleep(wait, "judging the stage")
                 at = max(at, self._prometheus.now())
-            if self._may is not None:
-                self._may("judging on")
             self.session.step(at)
             self.polls += 1
             self.at = at - self.begin_at

@@ -14,6 +14,9 @@ import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._answer import Answer
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._http_errors import HttpError
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate import options
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.watch import Watch
 from fake_prometheus import GATE, SLOS, START, Clock, FakeFuse, FakePrometheus, judge, reply
 
 
@@ -227,6 +230,24 @@ def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
 def test_a_bake_that_begins_in_the_future_is_refused() -> None:
     with pytest.raises(RolloutError, match="in the future"):
         judge(FakePrometheus(Clock()), since=str(START + 60))
+
+
+def test_asking_whether_this_run_still_may_act_delays_no_poll() -> None:
+    prometheus, late = FakePrometheus(Clock()), []
+
+    def may(_doing: str) -> None:
+        prometheus.clock.time += 0.3
+
+    def asked(self: FakePrometheus, form: Mapping[str, Any]) -> None:
+        late.append(self.clock.time - float(form["time"]))
+
+    plan = options.read({"services": [GATE], "bake": "2m", "baseline_history": "5m", "fail_on": []})
+    reader = Prometheus(prometheus, prometheus.clock, 10.0)
+    watch = Watch(reader, plan, prometheus.clock, lambda _watch: None, may=may)
+    watch.begin()
+    prometheus.before = asked
+    watch.run()
+    assert len(late) == watch.polls > 5 and max(late) == pytest.approx(0, abs=0.01)
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
