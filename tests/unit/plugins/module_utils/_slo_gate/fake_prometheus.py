@@ -45,6 +45,8 @@ class FakePrometheus:
         self.bad = bad
         # Stable's share of bad requests over the last day.
         self.day = 0.01
+        # A sample can be read so many seconds after its time stamp.
+        self.ingest = 0.02
         self.seen: list[dict[str, Any]] = []
         self.before: Callable[[FakePrometheus, Mapping[str, Any]], Answer | None] = lambda _self, _form: None
 
@@ -77,7 +79,8 @@ class FakePrometheus:
         share = bad if status == "500" else 1 - bad
         first = START - 3600 + (3 if track == "canary" else 9)
         times = [first + 15 * index for index in range(int((end - first) // 15) + 1)]
-        values = [[at, f"{int((at - first) * rate * share)}"] for at in times if at > start]
+        readable = self.clock.time + self.ahead - self.ingest
+        values = [[at, f"{int((at - first) * rate * share)}"] for at in times if start < at <= readable]
         return {
             "metric": {"__name__": "requests_total", "track": track, "pod": pod, "status": status},
             "values": values,
