@@ -37,6 +37,8 @@ options:
       - An objective has exactly one of C(ratio), C(latency), C(gauge), C(count) (the name of a metric) and C(expr) (a
         query), and a C(limit). C(bad), C(violation), C(max_drift), C(quantile), C(on_limit), C(on_drift), C(for),
         C(match), C(unit) and C(arm) say more.
+      - C(stages) are entries like O(stage). The one with the weight of O(stage) holds where neither O(stage) nor
+        another option says something else.
     type: list
     elements: dict
     required: true
@@ -65,7 +67,9 @@ options:
     description: The chance, per objective, that a pass did not exclude the violation, such as V(5%).
     type: str
   early_pass:
-    description: Pass from this time on, before the end of the bake, as soon as everything is proven. For hot-fixes.
+    description:
+      - Pass from this time on, before the end of the bake, as soon as everything is proven. For hot-fixes.
+      - Here it is that of all services, in a gate file that of its own service.
     type: str
   baseline_history:
     description: How much of stable's past is read to measure how bursty its errors are. V(0) for none.

@@ -25,6 +25,8 @@ class GateFileError(RolloutError):
         super().__init__(
             f"The gate file cannot be used: {where}: {seen}", reason="bad_gate_file", hint=hint, details={"at": where}
         )
+        self.where = where
+        self.seen = seen
 
 
 def matchers(where: str, raw: Any) -> dict[str, str]:

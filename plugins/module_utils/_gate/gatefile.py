@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._gate import units
+from ansible_collections.tars.rollout.plugins.module_utils._gate import stages, units
 from ansible_collections.tars.rollout.plugins.module_utils._gate.checked import (
     LABEL,
     GateFileError,
@@ -24,7 +24,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import HOL
 KINDS = ("ratio", "latency", "gauge", "count", "expr")
 SERVER_ERRORS = {"status": "5.."}
 _TOP = {"gate", "service", "prometheus", "arms", "expect_pods", "defaults", "slos", "stages"}
-_DEFAULTS = {"bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "on_inconclusive", "strata"}
+_DEFAULTS = {*stages.TIMES, "on_inconclusive", "strata"}
 _COMMON = {"limit", "match", "arm"}
 KEYS = {
     "ratio": {*_COMMON, "bad", "violation", "max_drift", "on_limit", "on_drift"},
@@ -40,14 +40,15 @@ def parse(data: Mapping[str, Any], stage: Mapping[str, Any] | None = None) -> Sp
     """The gate of one service as judged in one stage.
 
     ``stage`` may set ``limits`` by objective, ``max_drift`` for all of them, and any key of ``defaults``; what it says
-    wins. Raises GateFileError.
+    wins over the entry of ``stages`` with the same weight, and that over the rest. Raises GateFileError.
     """
-    stage = stage or {}
     service = str(data.get("service", "") or "")
     here = f"service {service}" if service else "the gate"
     only(data, _TOP, here)
     if data.get("gate", "v1") != "v1":
         raise GateFileError(f"{here}: gate", f"version {data['gate']!r} is not known", "Write gate: v1")
+    rest = {key: value for key, value in data.items() if key != "stages"}
+    stage = stages.chosen(here, data.get("stages"), stage or {}, lambda entry: parse(rest, entry))
     settings = _settings(here, data, stage)
     arms = _arms(here, data.get("arms"))
     limits = mapping(f"{here}: stage limits", stage.get("limits"))
@@ -78,7 +79,7 @@ def _strata(here: str, value: Any, slos: tuple[Slo, ...]) -> str:
     return value
 
 
-def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, float]:
+def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, Any]:
     defaults = dict(mapping(f"{here}: defaults", data.get("defaults")))
     only(defaults, _DEFAULTS, f"{here}: defaults")
     if defaults.get("on_inconclusive", HOLD) != HOLD:
@@ -91,6 +92,7 @@ def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> d
         return typed(f"{here}: {key}", read, defaults[key]) if defaults.get(key) is not None else otherwise
 
     bake = value("bake", units.seconds, 600.0)
+    early = value("early_pass", units.seconds, -1.0)
     found = {
         "bake_s": bake,
         "settle_s": value("settle", units.seconds, 0.0),
@@ -112,7 +114,9 @@ def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> d
         )
     if found["max_bake_s"] < bake:
         raise GateFileError(f"{here}: max_bake", "it is shorter than bake", "Leave it out, or make it longer")
-    return found
+    if defaults.get("early_pass") is not None and early < 0:
+        raise GateFileError(f"{here}: early_pass", f"{defaults['early_pass']!r} is negative")
+    return {**found, "early_s": early if defaults.get("early_pass") is not None else None}
 
 
 def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) -> Slo:

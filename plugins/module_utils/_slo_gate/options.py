@@ -13,13 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
-from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, units
+from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, stages, units
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Spec
 from ansible_collections.tars.rollout.plugins.module_utils._http import Options, basic, bearer
-
-TIMES = ("bake", "settle", "max_bake", "scrape", "alpha", "beta")
-# Who decides after the gate, a person or nobody, is no matter of the gate: a stage is one entry of data all the same.
-_STAGE = {*TIMES, "early_pass", "strata", "weight", "limits", "max_drift", "decision"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,6 @@ class Plan:
 
     specs: tuple[Spec, ...]
     weight: float | None
-    early: float | None
     history: float
     fail_on: tuple[str, ...]
     replay: tuple[float, float] | None
@@ -42,14 +37,14 @@ def read(params: Mapping[str, Any]) -> Plan:
     if not services:
         raise _refuse("services", "no service is named", "A gate without one would pass everything")
     stage = dict(params.get("stage") or {})
-    unknown = sorted(set(stage) - _STAGE)
+    unknown = sorted(set(map(str, stage)) - stages.KEYS)
     if unknown:
-        raise _refuse("stage", f"the key {unknown[0]!r} is not known", f"Known: {', '.join(sorted(_STAGE))}")
-    stage |= {key: params[key] for key in (*TIMES, "early_pass", "strata") if params.get(key) is not None}
+        raise _refuse("stage", f"the key {unknown[0]!r} is not known", f"Known: {', '.join(sorted(stages.KEYS))}")
+    stage |= {key: params[key] for key in (*stages.TIMES, "strata") if params.get(key) is not None}
     replay = _replay(params.get("replay"))
     if replay:
         # What is judged is the window: its length is the bake.
-        stage |= {"bake": f"{replay[1] - replay[0]!r}s", "max_bake": None}
+        stage |= dict.fromkeys(("bake", "max_bake"), f"{replay[1] - replay[0]!r}s")
         if params.get("since"):
             raise _refuse("since", "replay is given too", "The start of a replay is the moment that since tells")
     specs = tuple(gatefile.parse(service, stage) for service in services)
@@ -59,13 +54,9 @@ def read(params: Mapping[str, Any]) -> Plan:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise _refuse("services", f"the service {twice} is there twice", "Put all its objectives into one gate file")
-    early = stage.get("early_pass") or next(
-        (value for service in services if (value := (service.get("defaults") or {}).get("early_pass"))), None
-    )
     return Plan(
         specs,
         _weight(stage.get("weight")),
-        _duration("early_pass", early) if early is not None else None,
         _duration("baseline_history", params["baseline_history"]),
         tuple(params["fail_on"]),
         replay,
@@ -121,15 +112,10 @@ def http(params: Mapping[str, Any], scrape_s: float) -> tuple[Options, float]:
 
 
 def _weight(value: Any) -> float | None:
-    if value is None:
-        return None
     try:
-        weight = float(str(value))
-    except ValueError:
-        weight = -1.0
-    if isinstance(value, bool) or not 0 <= weight <= 100:
-        raise _refuse("stage.weight", f"{value!r} is no weight", "Give a number from 0 to 100")
-    return weight
+        return None if value is None else units.weight(value)
+    except units.UnitError as error:
+        raise _refuse("stage.weight", str(error)) from None
 
 
 def _duration(where: str, value: Any) -> float:

@@ -73,7 +73,7 @@ class Watch:
         self.begin_at = replay[0] if replay else self._joined if since is None else since - self._prometheus.skew
         if replay is None and self.begin_at > self._joined + self._scrape_s:
             raise QueryFault("since cannot be used: it lies in the future", hint="Give when the weight came into force")
-        self.session = Session(self._plan.specs, self, self.begin_at, self._plan.early)
+        self.session = Session(self._plan.specs, self, self.begin_at)
         self._pace = Pace(self.begin_at, self._scrape_s)
         if replay and replay[1] > self._prometheus.now():
             raise QueryFault("replay cannot be used: its end lies in the future by the clock of Prometheus")

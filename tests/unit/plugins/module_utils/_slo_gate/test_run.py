@@ -227,6 +227,34 @@ def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
     assert clock.time == START + 900
 
 
+def test_a_replay_ends_with_its_window_though_a_live_run_would_have_gone_on() -> None:
+    clock = Clock()
+    clock.time = START + 900
+    prometheus = FakePrometheus(clock)
+    prometheus.before = lambda self, form: reply(no_series()) if "[" in form.get("query", "") else None
+    gate = {**GATE, "defaults": {"max_bake": "20m"}}
+    result = judge(prometheus, services=[gate], replay={"start": str(START), "end": str(START + 300)})
+    assert (result["verdict"], result["decided_after_s"]) == ("hold", 300)
+
+
+def test_an_early_pass_is_that_of_its_service() -> None:
+    early = {**GATE, "service": "early", "defaults": {"early_pass": "2m"}}
+    result = judge(FakePrometheus(Clock()), services=[early, GATE])
+    assert result["verdict"] == "pass" and result["decided_after_s"] == pytest.approx(300, abs=1)
+    assert judge(FakePrometheus(Clock()), services=[early])["decided_after_s"] == pytest.approx(125, abs=10)
+
+
+def test_an_early_pass_that_is_not_early_is_told() -> None:
+    findings = judge(FakePrometheus(Clock()), check=True, early_pass="5m")["forecast"]["findings"]
+    assert "api: early_pass of 5 min is not before the end of the bake of 5 min: nothing passes earlier" in findings
+
+
+def test_a_stage_of_the_gate_file_is_what_is_judged_under_its_weight() -> None:
+    gate = {**GATE, "stages": [{"weight": 10, "bake": "10m", "limits": {"errors": "3%"}}]}
+    result = judge(FakePrometheus(Clock()), services=[gate], bake=None)
+    assert result["decided_after_s"] == pytest.approx(600, abs=1)
+
+
 def test_a_bake_that_begins_in_the_future_is_refused() -> None:
     with pytest.raises(RolloutError, match="in the future"):
         judge(FakePrometheus(Clock()), since=str(START + 60))
