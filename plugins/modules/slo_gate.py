@@ -106,6 +106,11 @@ options:
       - Label, such as V(route), whose values are compared with stable one by one. For a canary that gets another mix of
         requests than stable.
     type: str
+  plan_stages:
+    description:
+      - How many stages the whole plan has, for the bound on wrong rollbacks over all of them. As many as the gate files
+        list by default.
+    type: int
   region:
     description: Name of the region, for live lines.
     type: str
@@ -209,8 +214,9 @@ forecast:
   contains:
     decidable: {description: False when an objective cannot pass within the bake., type: bool}
     false_rollback_at_most:
-      description: Bound on the chance of a wrong rollback over all services and the stages that the gate files list.
+      description: Bound on the chance of a wrong rollback over all services and stages of the plan.
       type: float
+    text: {description: The same as a sentence., type: str}
     findings: {description: What the linter has to say., type: list, elements: str}
     slos:
       description: Per objective, requests expected and needed, and the bake or weight that would do.
@@ -290,6 +296,7 @@ def spec() -> dict[str, Any]:
         "since": {"type": "str"},
         "replay": {"type": "dict", "options": moments},
         "strata": {"type": "str"},
+        "plan_stages": {"type": "int"},
         "region": {"type": "str", "default": ""},
         "step": {"type": "str", "default": "gate"},
     }

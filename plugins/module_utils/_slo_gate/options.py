@@ -6,7 +6,7 @@
 # Do not use it from other collections or from modules and plugins of your own.
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,8 +61,15 @@ def read(params: Mapping[str, Any]) -> Plan:
         tuple(params["fail_on"]),
         replay,
         _moment("since", params["since"]) if params.get("since") else None,
-        max([len(service.get("stages") or ()) for service in services] + [1]),
+        _stages(params.get("plan_stages"), services),
     )
+
+
+def _stages(given: int | None, services: Sequence[Mapping[str, Any]]) -> int:
+    """How many stages the whole plan has: as given, else as many as the gate files list."""
+    if given is not None and given < 1:
+        raise _refuse("plan_stages", f"{given} is no number of stages", "Leave it out, or give 1 or more")
+    return given or max([len(service.get("stages") or ()) for service in services] + [1])
 
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:

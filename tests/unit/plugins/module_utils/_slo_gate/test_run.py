@@ -71,6 +71,19 @@ def test_the_forecast_says_when_a_stage_cannot_be_decided() -> None:
     assert "cannot be decided" in forecast["slos"][0]["text"] and "would do" in forecast["slos"][0]["text"]
 
 
+def test_the_bound_on_wrong_rollbacks_is_that_of_the_whole_plan() -> None:
+    forecast = judge(FakePrometheus(Clock()), check=True, plan_stages=6, services=[GATE, {**GATE, "service": "b"}])[
+        "forecast"
+    ]
+    assert forecast["false_rollback_at_most"] == pytest.approx(0.12)
+    assert forecast["text"] == (
+        "a healthy release is rolled back with a chance of at most 12 % over 2 services and 6 stages"
+    )
+    stages = [{"weight": 10}, {"weight": 50}, {"weight": 100}]
+    forecast = judge(FakePrometheus(Clock()), check=True, services=[{**GATE, "stages": stages}])["forecast"]
+    assert forecast["false_rollback_at_most"] == pytest.approx(0.03)
+
+
 def test_an_arm_that_is_not_there_reads_not_yet() -> None:
     gate = {**GATE, "arms": {"canary": {"track": "canary", "colour": "blue"}, "stable": {"track": "stable"}}}
     prometheus = FakePrometheus(Clock())
@@ -293,6 +306,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"replay": {"start": "yesterday", "end": "now"}}, "no moment"),
     ({"replay": {"start": "2026-01-31T12:00:00", "end": "2026-01-31T12:10:00"}}, "no moment"),
     ({"replay": {"start": "20", "end": "10"}}, "not after its start"),
+    ({"plan_stages": 0}, "no number of stages"),
     ({"since": "noon"}, "no moment"),
     ({"since": "10", "replay": {"start": "10", "end": "20"}}, "replay is given too"),
     ({"services": [{**GATE, "prometheus": {"url": "http://other"}}]}, "2 different addresses"),
