@@ -38,7 +38,7 @@ def matchers(where: str, raw: Any) -> dict[str, str]:
             raise GateFileError(where, f"{label!r} is no name of a label")
         try:
             re.compile(text)
-        except (re.error, OverflowError) as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise GateFileError(f"{where}.{label}", f"{text!r} is no regular expression ({error})") from None
         found[str(label)] = text
     return found

@@ -6,6 +6,7 @@
 # Do not use it from other collections or from modules and plugins of your own.
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,10 @@ from urllib.parse import urlsplit
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, stages, units
+from ansible_collections.tars.rollout.plugins.module_utils._gate.checked import mapping
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Spec
 from ansible_collections.tars.rollout.plugins.module_utils._http import Options, basic, bearer
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import LATEST
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
 def http(params: Mapping[str, Any], scrape_s: float) -> tuple[Options, float]:
     """How to reach Prometheus, and the seconds that a query may take there."""
     given = dict(params.get("prometheus") or {})
-    named = [dict(service.get("prometheus") or {}) for service in params["services"]]
+    named = [mapping(f"service {s.get('service')}: prometheus", s.get("prometheus")) for s in params["services"]]
     if any(str(entry.get("partial_response", False)).lower() not in ("false", "no", "0") for entry in named):
         raise _refuse("prometheus.partial_response", "true is given", "Half an answer proves nothing; leave it out")
     urls = {str(entry["url"]) for entry in (given, *named) if entry.get("url")}
@@ -90,11 +93,12 @@ def http(params: Mapping[str, Any], scrape_s: float) -> tuple[Options, float]:
             "prometheus.url", seen, "One call asks one Prometheus, such as https://prometheus.example.net:9090"
         )
     url = urls.pop()
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_server(url):
         raise _refuse("prometheus.url", f"{url!r} is no URL of a server", "Such as https://prometheus.example.net:9090")
     own = given.get("timeout") or next((entry["timeout"] for entry in named if entry.get("timeout")), "10s")
     timeout = _duration("prometheus.timeout", own)
+    if timeout <= 0:
+        raise _refuse("prometheus.timeout", f"{own!r} leaves no time to answer", "Such as 10s")
     secret = _texts(given.get("secret_headers"))
     if given.get("token"):
         secret |= bearer(given["token"])
@@ -116,6 +120,15 @@ def http(params: Mapping[str, Any], scrape_s: float) -> tuple[Options, float]:
         budget=max(timeout + 2, scrape_s),
         max_body=64 * 1024 * 1024,
     ), timeout
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Asking for a port that is none raises as well.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _weight(value: Any) -> float | None:
@@ -146,18 +159,23 @@ def _replay(raw: Mapping[str, Any] | None) -> tuple[float, float] | None:
 
 def _moment(where: str, value: Any) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        pass
-    try:
-        found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        at = float(value)
+    except (TypeError, ValueError, OverflowError):
+        at = _timestamp(str(value))
+    if not 0 <= at < LATEST:
         raise _refuse(
             where, f"{value!r} is no moment", "Write it such as 2026-01-31T12:00:00Z, or in seconds since 1970"
         )
-    return found.timestamp()
+    return at
+
+
+def _timestamp(text: str) -> float:
+    """Seconds since 1970; NaN for what is no moment, or one of an unknown time zone."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return found.timestamp() if found.tzinfo is not None else math.nan
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _refuse(where: str, seen: str, hint: str = "") -> RolloutError:

@@ -100,6 +100,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("a stage's bare bake", gate(stages=[{"weight": 10, "bake": 600}]), "stages[0]: bake: 600 is no duration"),
     ("a stage's unknown limit", gate(stages=[{"weight": 10, "limits": {"nope": "1%"}}]), "no objective named nope"),
     ("a negative early_pass", gate(defaults={"early_pass": "-1s"}), "negative"),
+    ("an empty query", one(expr=" ", limit=1), "no query"),
+    ("a query that is none", one(expr=None, limit=1), "no query"),
+    ("a negative time", one(gauge="x", limit=1, **{"for": "-5s"}), "negative"),
+    ("a name twice", gate(slos={1: ERRORS, "1": ERRORS}), "as a number and as a text"),
+    ("pods in superscript", gate(expect_pods={"canary": "²"}), "number of pods"),
+    ("more pods than there are", gate(expect_pods={"canary": "9" * 5000}), "number of pods"),
+    ("a bake without an end", gate(defaults={"bake": "1e9s"}), "66,666,667 scrapes of 15 s"),
+    ("a deep regex", one(**ERRORS, match={"a": "(" * 9000 + ")" * 9000}), "no regular expression"),
     ("a negative drift", one(**{**ERRORS, "max_drift": "-5%"}), "negative"),
 ]
 

@@ -289,34 +289,3 @@ def test_asking_whether_this_run_still_may_act_delays_no_poll() -> None:
     prometheus.before = asked
     watch.run()
     assert len(late) == watch.polls > 5 and max(late) == pytest.approx(0, abs=0.01)
-
-
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"strata": "the route"}, "no name of a label"),
-    ({"strata": "status"}, "tells bad requests from good ones"),
-    ({"services": []}, "no service is named"),
-    ({"services": [GATE, GATE]}, "is there twice"),
-    ({"stage": {"weight": 101}}, "0 to 100"),
-    ({"stage": {"weight": True}}, "0 to 100"),
-    ({"stage": {"wait": "1m"}}, "'wait' is not known"),
-    ({"bake": "600"}, "write it with its unit"),
-    ({"prometheus": {}}, "no address is named"),
-    ({"prometheus": {"url": "prometheus:9090"}}, "no URL"),
-    ({"prometheus": {"url": "http://x", "timeout": "-20s"}}, "negative"),
-    ({"replay": {"start": "yesterday", "end": "now"}}, "no moment"),
-    ({"replay": {"start": "2026-01-31T12:00:00", "end": "2026-01-31T12:10:00"}}, "no moment"),
-    ({"replay": {"start": "20", "end": "10"}}, "not after its start"),
-    ({"plan_stages": 0}, "no number of stages"),
-    ({"since": "noon"}, "no moment"),
-    ({"since": "10", "replay": {"start": "10", "end": "20"}}, "replay is given too"),
-    ({"services": [{**GATE, "prometheus": {"url": "http://other"}}]}, "2 different addresses"),
-    ({"services": [{**GATE, "prometheus": {"partial_response": True}}]}, "Half an answer"),
-]
-
-
-@pytest.mark.parametrize(("params", "sentence"), REFUSED)
-def test_options_that_cannot_be_meant_are_refused(params: dict[str, Any], sentence: str) -> None:
-    prometheus = FakePrometheus(Clock())
-    with pytest.raises(RolloutError, match=re.escape(sentence)):
-        judge(prometheus, **params)
-    assert not prometheus.seen
