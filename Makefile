@@ -12,7 +12,7 @@ LAB_OPTIONS ?=
 STAGE ?=
 SUITE := PYTHONPATH=tests/suite .venv/bin/python -m tars_suite
 
-.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-dead-man chaos bench-govern bench-traffic bench-pg bench-gate-cost build clean
+.PHONY: help venv test test-all stage lint unit sanity cases integration molecule rollouts budget lab-up lab-down lab-status demo bench-gate bench-gate-live bench-gate-fuse bench-dead-man chaos bench-govern bench-traffic bench-pg bench-gate-cost build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-gate-cost: venv ## what slo_gate costs: CPU of the judgement, requests and
 
 bench-gate-live: venv ## the same against a real Prometheus, by the wall clock (about 3 minutes)
 	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab .venv/bin/python tests/bench/bench_gate_live.py
+
+bench-gate-fuse: venv ## from the deciding sample to the verdict, and to the patch at the API server (on the lab, about 2 minutes)
+	@PYTHONPATH=.ansible/collections:tests/bench:tests/servers:tests/lab tests/lab/with_lab .venv/bin/python tests/bench/bench_gate_fuse.py
 
 bench-govern: venv ## what governance adds to a run: build/bench/govern.json
 	@PATH="$$PWD/.venv/bin:$$PATH" .venv/bin/python tests/bench/bench_govern.py

@@ -37,6 +37,8 @@ options:
       - An objective has exactly one of C(ratio), C(latency), C(gauge), C(count) (the name of a metric) and C(expr) (a
         query), and a C(limit). C(bad), C(violation), C(max_drift), C(quantile), C(on_limit), C(on_drift), C(for),
         C(match), C(unit) and C(arm) say more.
+      - C(stages) are entries like O(stage). The one with the weight of O(stage) holds where neither O(stage) nor
+        another option says something else.
     type: list
     elements: dict
     required: true
@@ -65,7 +67,9 @@ options:
     description: The chance, per objective, that a pass did not exclude the violation, such as V(5%).
     type: str
   early_pass:
-    description: Pass from this time on, before the end of the bake, as soon as everything is proven. For hot-fixes.
+    description:
+      - Pass from this time on, before the end of the bake, as soon as everything is proven. For hot-fixes.
+      - Here it is that of all services, in a gate file that of its own service.
     type: str
   baseline_history:
     description: How much of stable's past is read to measure how bursty its errors are. V(0) for none.
@@ -102,6 +106,11 @@ options:
       - Label, such as V(route), whose values are compared with stable one by one. For a canary that gets another mix of
         requests than stable.
     type: str
+  plan_stages:
+    description:
+      - How many stages the whole plan has, for the bound on wrong rollbacks over all of them. As many as the gate files
+        list by default.
+    type: int
   region:
     description: Name of the region, for live lines.
     type: str
@@ -205,8 +214,9 @@ forecast:
   contains:
     decidable: {description: False when an objective cannot pass within the bake., type: bool}
     false_rollback_at_most:
-      description: Bound on the chance of a wrong rollback over all services and the stages that the gate files list.
+      description: Bound on the chance of a wrong rollback over all services and stages of the plan.
       type: float
+    text: {description: The same as a sentence., type: str}
     findings: {description: What the linter has to say., type: list, elements: str}
     slos:
       description: Per objective, requests expected and needed, and the bake or weight that would do.
@@ -286,6 +296,7 @@ def spec() -> dict[str, Any]:
         "since": {"type": "str"},
         "replay": {"type": "dict", "options": moments},
         "strata": {"type": "str"},
+        "plan_stages": {"type": "int"},
         "region": {"type": "str", "default": ""},
         "step": {"type": "str", "default": "gate"},
     }

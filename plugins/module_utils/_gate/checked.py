@@ -25,6 +25,8 @@ class GateFileError(RolloutError):
         super().__init__(
             f"The gate file cannot be used: {where}: {seen}", reason="bad_gate_file", hint=hint, details={"at": where}
         )
+        self.where = where
+        self.seen = seen
 
 
 def matchers(where: str, raw: Any) -> dict[str, str]:
@@ -36,7 +38,7 @@ def matchers(where: str, raw: Any) -> dict[str, str]:
             raise GateFileError(where, f"{label!r} is no name of a label")
         try:
             re.compile(text)
-        except (re.error, OverflowError) as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise GateFileError(f"{where}.{label}", f"{text!r} is no regular expression ({error})") from None
         found[str(label)] = text
     return found

@@ -64,12 +64,11 @@ class Gate:
     """Judges one service through one stage: ``look`` at every scrape, in order, until it is decided.
 
     A proven breach of any objective rolls back at once, whatever the others lack. Nothing passes before the end of the
-    bake (or ``early`` seconds, when given), and never while anything is missing. A hold lasts until ``max_bake_s``.
+    bake (or ``early_s``, where there is one), and never while anything is missing. A hold lasts until ``max_bake_s``.
     """
 
-    def __init__(self, spec: Spec, early: float | None = None) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self._early = early
         self._judges = [judge_of(slo, spec) for slo in spec.slos]
         self._findings: tuple[Finding, ...] = ()
         self._fault: tuple[str, str] = ("QUERY_ERROR", "nothing was read")
@@ -123,7 +122,7 @@ class Gate:
             # Two holds of which one can still turn and one cannot: waiting for the first would be idle as well.
             idle = any(hold[0] in SETTLED_HOLDS for hold in holds)
             return self._standing_of(HOLD, reason, slo, text, decided=over and (last or idle))
-        early = self._early is not None and now >= self._early
+        early = spec.early_s is not None and now >= spec.early_s
         text = "; ".join(finding.text for finding in self._findings[:1])
         return self._standing_of(PASS, "OK", "", text, decided=over or early)
 

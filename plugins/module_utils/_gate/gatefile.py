@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._gate import units
+from ansible_collections.tars.rollout.plugins.module_utils._gate import stages, units
 from ansible_collections.tars.rollout.plugins.module_utils._gate.checked import (
     LABEL,
     GateFileError,
@@ -24,7 +24,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import HOL
 KINDS = ("ratio", "latency", "gauge", "count", "expr")
 SERVER_ERRORS = {"status": "5.."}
 _TOP = {"gate", "service", "prometheus", "arms", "expect_pods", "defaults", "slos", "stages"}
-_DEFAULTS = {"bake", "settle", "max_bake", "scrape", "alpha", "beta", "early_pass", "on_inconclusive", "strata"}
+_DEFAULTS = {*stages.TIMES, "on_inconclusive", "strata"}
 _COMMON = {"limit", "match", "arm"}
 KEYS = {
     "ratio": {*_COMMON, "bad", "violation", "max_drift", "on_limit", "on_drift"},
@@ -33,6 +33,8 @@ KEYS = {
     "count": _COMMON,
     "expr": {"limit", "for"},
 }
+# Every scrape is kept and looked at: five days of 15 s.
+MOST_SCRAPES = 30_000
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 
 
@@ -40,20 +42,23 @@ def parse(data: Mapping[str, Any], stage: Mapping[str, Any] | None = None) -> Sp
     """The gate of one service as judged in one stage.
 
     ``stage`` may set ``limits`` by objective, ``max_drift`` for all of them, and any key of ``defaults``; what it says
-    wins. Raises GateFileError.
+    wins over the entry of ``stages`` with the same weight, and that over the rest. Raises GateFileError.
     """
-    stage = stage or {}
     service = str(data.get("service", "") or "")
     here = f"service {service}" if service else "the gate"
     only(data, _TOP, here)
     if data.get("gate", "v1") != "v1":
         raise GateFileError(f"{here}: gate", f"version {data['gate']!r} is not known", "Write gate: v1")
+    rest = {key: value for key, value in data.items() if key != "stages"}
+    stage = stages.chosen(here, data.get("stages"), stage or {}, lambda entry: parse(rest, entry))
     settings = _settings(here, data, stage)
     arms = _arms(here, data.get("arms"))
     limits = mapping(f"{here}: stage limits", stage.get("limits"))
     slos = mapping(f"{here}: slos", data.get("slos"))
     if not slos:
         raise GateFileError(here, "it has no objective under slos", "A gate without one would pass everything")
+    if doubled := {name for name in slos if not isinstance(name, str) and str(name) in slos}:
+        raise GateFileError(f"{here}: slos", f"{doubled.pop()!r} is there as a number and as a text", "One name each")
     for name in limits:
         if name not in slos:
             raise GateFileError(
@@ -78,7 +83,7 @@ def _strata(here: str, value: Any, slos: tuple[Slo, ...]) -> str:
     return value
 
 
-def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, float]:
+def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, Any]:
     defaults = dict(mapping(f"{here}: defaults", data.get("defaults")))
     only(defaults, _DEFAULTS, f"{here}: defaults")
     if defaults.get("on_inconclusive", HOLD) != HOLD:
@@ -91,6 +96,7 @@ def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> d
         return typed(f"{here}: {key}", read, defaults[key]) if defaults.get(key) is not None else otherwise
 
     bake = value("bake", units.seconds, 600.0)
+    early = value("early_pass", units.seconds, -1.0)
     found = {
         "bake_s": bake,
         "settle_s": value("settle", units.seconds, 0.0),
@@ -110,9 +116,18 @@ def _settings(here: str, data: Mapping[str, Any], stage: Mapping[str, Any]) -> d
             "bake minus settle is shorter than one scrape",
             "Give a longer bake or the true scrape interval",
         )
+    if found["max_bake_s"] / found["scrape_s"] > MOST_SCRAPES:
+        scrapes = found["max_bake_s"] / found["scrape_s"]
+        raise GateFileError(
+            f"{here}: bake",
+            f"it has {scrapes:,.0f} scrapes of {found['scrape_s']:g} s, more than can be judged",
+            f"Judge at most {MOST_SCRAPES:,} scrapes in one call",
+        )
     if found["max_bake_s"] < bake:
         raise GateFileError(f"{here}: max_bake", "it is shorter than bake", "Leave it out, or make it longer")
-    return found
+    if defaults.get("early_pass") is not None and early < 0:
+        raise GateFileError(f"{here}: early_pass", f"{defaults['early_pass']!r} is negative")
+    return {**found, "early_s": early if defaults.get("early_pass") is not None else None}
 
 
 def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) -> Slo:
@@ -127,14 +142,19 @@ def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) 
         data["limit"] = limit
     if data.get("limit") is None:
         raise GateFileError(where, "it has no limit")
+    for_s = typed(f"{where}: for", units.seconds, data.get("for", "0s"))
+    if for_s < 0:
+        raise GateFileError(f"{where}: for", f"{data['for']!r} is negative", "Leave it out for: at once")
     if kind == "expr":
+        if not isinstance(data["expr"], str) or not data["expr"].strip():
+            raise GateFileError(f"{where}: expr", f"{data['expr']!r} is no query", "Write a query in PromQL")
         return Slo(
             name,
             "gauge",
             typed(f"{where}: limit", units.number, data["limit"]),
-            for_s=typed(f"{where}: for", units.seconds, data.get("for", "0s")),
+            for_s=for_s,
             arm="any",
-            expr=str(data["expr"]),
+            expr=data["expr"],
         )
     metric = str(data[kind])
     if not _METRIC.fullmatch(metric):
@@ -143,7 +163,6 @@ def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) 
     arm = str(data.get("arm", "canary"))
     if kind in ("gauge", "count"):
         value = typed(f"{where}: limit", units.number, data["limit"])
-        for_s = typed(f"{where}: for", units.seconds, data.get("for", "0s"))
         return Slo(name, kind, value, metric, match, for_s=for_s, arm=arm)
     if arm != "canary":
         raise GateFileError(f"{where}: arm", f"a {kind} is always that of the canary", "Swap the arms instead")
@@ -228,7 +247,8 @@ def _pods(here: str, raw: Any, arms: Mapping[str, Any]) -> dict[str, int]:
     pods: dict[str, int] = {}
     for arm, value in mapping(f"{here}: expect_pods", raw).items():
         text = str(value).strip()
-        if arm not in arms or not text.isdigit():
+        # Digits that int() reads: a superscript two is a digit, too.
+        if arm not in arms or not re.fullmatch("[0-9]{1,6}", text):
             raise GateFileError(f"{here}: expect_pods.{arm}", f"{value!r}", "Give the number of pods of a known arm")
         pods[str(arm)] = int(text)
     return pods

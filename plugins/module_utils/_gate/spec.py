@@ -99,6 +99,8 @@ class Spec:
     expect_pods: Mapping[str, int] = field(default_factory=dict)
     service: str = ""
     strata: str = ""
+    # From when on it may pass before the end of the bake; None: not before.
+    early_s: float | None = None
 
     @property
     def has_stable(self) -> bool:

@@ -57,6 +57,15 @@ def number(value: Any) -> float:
         raise UnitError(f"{value!r} is no value; write a number, or one with a unit such as 95% or 10s") from None
 
 
+def weight(value: Any) -> float:
+    """A share of the traffic in percent, 0..100: a plain number."""
+    text = _text(value)
+    found = float(text) if re.fullmatch(_NUMBER, text) else -1.0
+    if not 0 <= found <= 100:
+        raise UnitError(f"{value!r} is no weight; give a number from 0 to 100")
+    return found
+
+
 def per_second(metric: str) -> float:
     """How many units of a latency metric make a second: 1000 where its name says milliseconds, else 1.
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,10 +77,14 @@ def _series(item: Any, kind: str) -> RawSeries | None:
 
 def _sample(raw: Any) -> tuple[float, float]:
     try:
-        at, value = raw
-        return float(at), float(value)
+        moment, text = raw
+        at, value = float(moment), float(text)
     except (TypeError, ValueError, OverflowError):
         raise BadAnswer(f"{_short(raw)} is no sample") from None
+    # A value may be anything, a moment may not.
+    if not math.isfinite(at):
+        raise BadAnswer(f"{_short(raw)} is no sample")
+    return at, value
 
 
 def _texts(raw: Any) -> tuple[str, ...]:

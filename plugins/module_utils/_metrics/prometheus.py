@@ -21,6 +21,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock
 TOO_MANY = "too many samples"
 # Refusals that say something about the question; the client hands them over as answers, not as faults.
 _SPOKEN = frozenset({400, 422})
+# No clock tells a moment before 1970 or in the year 5138.
+LATEST = 1e11
 _PASSING = frozenset({"http_timeout", "http_unreachable", "http_broken", "http_rate_limited", "http_status"})
 
 
@@ -86,8 +88,12 @@ class Prometheus:
         """Ask the server what time it is; raises QueryFault."""
         before = self._clock.now()
         told = self._ask("query", {"query": "time()"}).value
-        if told is None:
-            raise QueryFault("Asked Prometheus for its time and got no number")
+        if told is None or not 0 < told < LATEST:
+            seen = "no number" if told is None else f"{told:g}"
+            raise QueryFault(
+                f"Asked Prometheus for its time and got {seen}",
+                hint="Check the address of Prometheus: another program may stand there",
+            )
         self.offset = told - (before + self._clock.now()) / 2
 
     def instant(self, query: str, at: float) -> Result:

@@ -31,6 +31,7 @@ HISTORY_CHUNK_S = 600.0
 # minutes ago is stale, not unknown.
 LOOK_BACK_S = 300.0
 HISTORY_SAMPLES = 150_000
+MILLISECOND = 0.001
 
 
 class Reader:
@@ -107,7 +108,7 @@ class Reader:
         found: list[RawSeries] = []
         for selector in wanted:
             for result in split(self._reading(selector), start, end, self._scrape_s):
-                found += result.series
+                found += (_within(series, start, end) for series in result.series)
         return found
 
     def _reading(self, selector: Selector) -> Callable[[float, float], list[Result]]:
@@ -157,6 +158,14 @@ class Reader:
                     edges.drift,
                 }
         return needed_bounds(texts, needed) if needed else None
+
+
+def _within(series: RawSeries, start: float, end: float) -> RawSeries:
+    """The samples that were asked for, to the millisecond of the question: others have no place in any scrape."""
+    low, high = start - MILLISECOND, end + MILLISECOND
+    if not series.samples or (series.samples[0][0] >= low and series.samples[-1][0] <= high):
+        return series
+    return RawSeries(series.name, series.labels, [sample for sample in series.samples if low <= sample[0] <= high])
 
 
 class PartialData(Exception):

@@ -43,11 +43,11 @@ class Session:
     ``start``: when the weight of the stage came into force, by Prometheus' clock.
     """
 
-    def __init__(self, specs: Iterable[Spec], source: Source, start: float, early: float | None = None) -> None:
+    def __init__(self, specs: Iterable[Spec], source: Source, start: float) -> None:
         self.specs = list(specs)
         self._source = source
         self._start = start
-        self.gates = [Gate(spec, early) for spec in self.specs]
+        self.gates = [Gate(spec) for spec in self.specs]
         self.store = Store(self.specs, start)
         self.standings: list[Standing] = []
 

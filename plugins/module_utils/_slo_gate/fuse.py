@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._errors import Bug, RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import request
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.at_once import at_once
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Cut, Target, Wish
@@ -64,8 +64,11 @@ class RouteFuse:
         try:
             # Each route by itself: one that cannot be cut must not keep the others from it.
             moved = at_once(self._targets, one, lambda failed, count: f"{failed} of {count} routes were not cut")
-        except RolloutError as error:
-            return {"done": False, "routes": routes, "after_s": round(watch.elapsed, 3), "error": str(error)}
+        except Exception as error:
+            # Whatever it is: the verdict is what must not be lost now.
+            fault = error if isinstance(error, RolloutError) else Bug(error)
+            told = {"error": str(fault), "details": fault.details}
+            return {"done": False, "routes": routes, "after_s": round(watch.elapsed, 3), **told}
         patches = sum(item.patches for item in moved)
         return {"done": True, "routes": routes, "after_s": round(watch.elapsed, 3), "patches": patches}
 

@@ -67,6 +67,9 @@ def findings(session: Session, service: int, prometheus: Prometheus, at: float, 
             found.append(f"{slo.name}: a sample every {interval:g} s was seen, scrape says {spec.scrape_s:g} s")
         found += _share_seen(slo, past, weight)
         found += _ranges(slo, spec)
+    if spec.early_s is not None and spec.early_s >= spec.bake_s:
+        early, bake = explain.duration(spec.early_s), explain.duration(spec.bake_s)
+        found.append(f"early_pass of {early} is not before the end of the bake of {bake}: nothing passes earlier")
     if abs(prometheus.skew) > spec.scrape_s:
         found.append(f"the clock here and that of Prometheus are {abs(prometheus.skew):.0f} s apart")
     return found

@@ -6,20 +6,19 @@
 # Do not use it from other collections or from modules and plugins of your own.
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
-from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, units
+from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, stages, units
+from ansible_collections.tars.rollout.plugins.module_utils._gate.checked import mapping
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Spec
 from ansible_collections.tars.rollout.plugins.module_utils._http import Options, basic, bearer
-
-TIMES = ("bake", "settle", "max_bake", "scrape", "alpha", "beta")
-# Who decides after the gate, a person or nobody, is no matter of the gate: a stage is one entry of data all the same.
-_STAGE = {*TIMES, "early_pass", "strata", "weight", "limits", "max_drift", "decision"}
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import LATEST
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,6 @@ class Plan:
 
     specs: tuple[Spec, ...]
     weight: float | None
-    early: float | None
     history: float
     fail_on: tuple[str, ...]
     replay: tuple[float, float] | None
@@ -42,14 +40,14 @@ def read(params: Mapping[str, Any]) -> Plan:
     if not services:
         raise _refuse("services", "no service is named", "A gate without one would pass everything")
     stage = dict(params.get("stage") or {})
-    unknown = sorted(set(stage) - _STAGE)
+    unknown = sorted(set(map(str, stage)) - stages.KEYS)
     if unknown:
-        raise _refuse("stage", f"the key {unknown[0]!r} is not known", f"Known: {', '.join(sorted(_STAGE))}")
-    stage |= {key: params[key] for key in (*TIMES, "early_pass", "strata") if params.get(key) is not None}
+        raise _refuse("stage", f"the key {unknown[0]!r} is not known", f"Known: {', '.join(sorted(stages.KEYS))}")
+    stage |= {key: params[key] for key in (*stages.TIMES, "strata") if params.get(key) is not None}
     replay = _replay(params.get("replay"))
     if replay:
         # What is judged is the window: its length is the bake.
-        stage |= {"bake": f"{replay[1] - replay[0]!r}s", "max_bake": None}
+        stage |= dict.fromkeys(("bake", "max_bake"), f"{replay[1] - replay[0]!r}s")
         if params.get("since"):
             raise _refuse("since", "replay is given too", "The start of a replay is the moment that since tells")
     specs = tuple(gatefile.parse(service, stage) for service in services)
@@ -59,19 +57,22 @@ def read(params: Mapping[str, Any]) -> Plan:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise _refuse("services", f"the service {twice} is there twice", "Put all its objectives into one gate file")
-    early = stage.get("early_pass") or next(
-        (value for service in services if (value := (service.get("defaults") or {}).get("early_pass"))), None
-    )
     return Plan(
         specs,
         _weight(stage.get("weight")),
-        _duration("early_pass", early) if early is not None else None,
         _duration("baseline_history", params["baseline_history"]),
         tuple(params["fail_on"]),
         replay,
         _moment("since", params["since"]) if params.get("since") else None,
-        max([len(service.get("stages") or ()) for service in services] + [1]),
+        _stages(params.get("plan_stages"), services),
     )
+
+
+def _stages(given: int | None, services: Sequence[Mapping[str, Any]]) -> int:
+    """How many stages the whole plan has: as given, else as many as the gate files list."""
+    if given is not None and given < 1:
+        raise _refuse("plan_stages", f"{given} is no number of stages", "Leave it out, or give 1 or more")
+    return given or max([len(service.get("stages") or ()) for service in services] + [1])
 
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
@@ -82,7 +83,7 @@ def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
 def http(params: Mapping[str, Any], scrape_s: float) -> tuple[Options, float]:
     """How to reach Prometheus, and the seconds that a query may take there."""
     given = dict(params.get("prometheus") or {})
-    named = [dict(service.get("prometheus") or {}) for service in params["services"]]
+    named = [mapping(f"service {s.get('service')}: prometheus", s.get("prometheus")) for s in params["services"]]
     if any(str(entry.get("partial_response", False)).lower() not in ("false", "no", "0") for entry in named):
         raise _refuse("prometheus.partial_response", "true is given", "Half an answer proves nothing; leave it out")
     urls = {str(entry["url"]) for entry in (given, *named) if entry.get("url")}
@@ -92,11 +93,12 @@ def http(params: Mapping[str, Any], scrape_s: float) -> tuple[Options, float]:
             "prometheus.url", seen, "One call asks one Prometheus, such as https://prometheus.example.net:9090"
         )
     url = urls.pop()
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_server(url):
         raise _refuse("prometheus.url", f"{url!r} is no URL of a server", "Such as https://prometheus.example.net:9090")
     own = given.get("timeout") or next((entry["timeout"] for entry in named if entry.get("timeout")), "10s")
     timeout = _duration("prometheus.timeout", own)
+    if timeout <= 0:
+        raise _refuse("prometheus.timeout", f"{own!r} leaves no time to answer", "Such as 10s")
     secret = _texts(given.get("secret_headers"))
     if given.get("token"):
         secret |= bearer(given["token"])
@@ -120,16 +122,20 @@ def http(params: Mapping[str, Any], scrape_s: float) -> tuple[Options, float]:
     ), timeout
 
 
-def _weight(value: Any) -> float | None:
-    if value is None:
-        return None
+def _is_server(url: str) -> bool:
     try:
-        weight = float(str(value))
+        parts = urlsplit(url)
+        # Asking for a port that is none raises as well.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        weight = -1.0
-    if isinstance(value, bool) or not 0 <= weight <= 100:
-        raise _refuse("stage.weight", f"{value!r} is no weight", "Give a number from 0 to 100")
-    return weight
+        return False
+
+
+def _weight(value: Any) -> float | None:
+    try:
+        return None if value is None else units.weight(value)
+    except units.UnitError as error:
+        raise _refuse("stage.weight", str(error)) from None
 
 
 def _duration(where: str, value: Any) -> float:
@@ -153,18 +159,23 @@ def _replay(raw: Mapping[str, Any] | None) -> tuple[float, float] | None:
 
 def _moment(where: str, value: Any) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        pass
-    try:
-        found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
+        at = float(value)
+    except (TypeError, ValueError, OverflowError):
+        at = _timestamp(str(value))
+    if not 0 <= at < LATEST:
         raise _refuse(
             where, f"{value!r} is no moment", "Write it such as 2026-01-31T12:00:00Z, or in seconds since 1970"
         )
-    return found.timestamp()
+    return at
+
+
+def _timestamp(text: str) -> float:
+    """Seconds since 1970; NaN for what is no moment, or one of an unknown time zone."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return found.timestamp() if found.tzinfo is not None else math.nan
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _refuse(where: str, seen: str, hint: str = "") -> RolloutError:

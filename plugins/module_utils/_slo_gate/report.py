@@ -123,6 +123,14 @@ def bounded(evidence: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [row for poll in kept for row in poll][-ROWS:]
 
 
+def bound(share: float, services: int, stages: int) -> str:
+    """What the budget for wrong rollbacks adds up to over a plan."""
+    counts = " and ".join(
+        f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((services, "service"), (stages, "stage"))
+    )
+    return f"a healthy release is rolled back with a chance of at most {100 * share:.3g} % over {counts}"
+
+
 def message(result: Mapping[str, Any]) -> str:
     """The first line of a task that fails by its verdict."""
     decided = [entry for entry in result["services"] if entry["verdict"] == result["verdict"]]

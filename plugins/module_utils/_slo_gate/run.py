@@ -73,6 +73,8 @@ def _judge(
     for item in outlook["slos"]:
         if item["decidable"] is False:
             teller.say(item["service"], f"{item['slo']} {item['text']}", "FORECAST")
+    if call.params.get("plan_stages") is not None:
+        teller.say("", outlook["text"], "FORECAST")
     if call.check_mode:
         return _result(plan, prometheus, watch, outlook, [], decided=False)
     watch.run()
@@ -105,11 +107,13 @@ def _outlook(watch: Watch, plan: options.Plan, prometheus: Prometheus, *, thorou
             found += [f"{spec.service}: {text}" for text in texts]
             forecasts = lint.forecasts(watch.session, index, plan.weight, plan.history)
             entries += [{"service": spec.service, **lint.as_data(item)} for item in forecasts]
+    bound = false_rollback_bound(list(plan.specs), plan.stages)
     return {
         "slos": entries,
         "findings": [*found, *watch.notes],
         "decidable": all(entry["decidable"] is not False for entry in entries),
-        "false_rollback_at_most": false_rollback_bound(list(plan.specs), plan.stages),
+        "false_rollback_at_most": bound,
+        "text": report.bound(bound, len(plan.specs), plan.stages),
     }
 
 

@@ -13,21 +13,22 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import ROLLBACK
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Cost, Prometheus, QueryFault
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.reader import PartialData, Reader
-from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import RawSeries, pod_of
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import RawSeries
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.session import Poll, Session
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.fuse import Fuse
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.options import Plan
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.pace import STEP, Pace
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock
 
-# Seconds after which a sample that was just scraped can surely be read.
+# Seconds after the end of a bake at which its last samples can be read.
 INGEST = 0.25
 
 
 class Watch:
     """The whole of a stage in one process: prime, then poll once per scrape until it is decided.
 
-    ``tell`` is called after every poll with the seconds since the start. ``may`` is asked before every poll, and raises
-    when this run may not act any more.
+    ``tell`` is called after every poll with the seconds since the start. ``may`` is asked before every wait for the
+    next poll, and raises when this run may not act any more.
     """
 
     def __init__(
@@ -48,7 +49,6 @@ class Watch:
         self._reader = Reader(prometheus, plan.specs)
         self._scrape_s = min(spec.scrape_s for spec in plan.specs)
         self._primed = False
-        self._phase: float | None = None
         self.polls = 0
         self.cut: Mapping[str, Any] | None = None
         self.fault = ""
@@ -60,6 +60,7 @@ class Watch:
         # What was spent before the first poll: clock, first values, history, linter.
         self.before = Cost()
         self.session: Session
+        self._pace: Pace
 
     def begin(self) -> None:
         """Measure the clock, read the history. Raises QueryFault for what waiting cannot heal."""
@@ -72,7 +73,8 @@ class Watch:
         self.begin_at = replay[0] if replay else self._joined if since is None else since - self._prometheus.skew
         if replay is None and self.begin_at > self._joined + self._scrape_s:
             raise QueryFault("since cannot be used: it lies in the future", hint="Give when the weight came into force")
-        self.session = Session(self._plan.specs, self, self.begin_at, self._plan.early)
+        self.session = Session(self._plan.specs, self, self.begin_at)
+        self._pace = Pace(self.begin_at, self._scrape_s)
         if replay and replay[1] > self._prometheus.now():
             raise QueryFault("replay cannot be used: its end lies in the future by the clock of Prometheus")
         try:
@@ -85,19 +87,26 @@ class Watch:
     def run(self) -> None:
         """Poll and judge until it is decided."""
         self.before = replace(self._prometheus.cost)
+        again = False
         while not self.session.standings or not self.session.decided:
-            at = self._next()
-            if self._plan.replay is None and at >= self._joined:
-                self._clock.sleep(max(0.0, at - self._prometheus.now()), "judging the stage")
-                at = max(at, self._prometheus.now())
-            if self._may is not None:
+            # Asked before the wait and not after it: between the sample and the cut it would cost time, and the cut
+            # carries the fence of this run anyway.
+            if self._may is not None and not again:
                 self._may("judging on")
-            self.session.step(at)
+            at = self.begin_at + self.at + STEP if again else self._next()
+            live = self._plan.replay is None and at >= self._joined
+            if live:
+                # A clock that is set back by years must not make us wait for them.
+                wait = min(max(0.0, at - self._prometheus.now()), 2 * self._scrape_s)
+                self._clock.sleep(wait, "judging the stage")
+                at = max(at, self._prometheus.now())
+            poll = self.session.step(at)
             self.polls += 1
             self.at = at - self.begin_at
             if self._fuse is not None and self.session.worst[1].verdict == ROLLBACK:
                 self.cut = self._fuse.blow(self.session.worst[1].reason)
             self._tell(self)
+            again = live and not again and poll.fault is None and self._pace.missed(at, _scraped(poll.series))
 
     def read(self, at: float) -> Poll:
         """The Source of the session. What could not be read before the start is read now, as if it had been then."""
@@ -122,7 +131,7 @@ class Watch:
         if self._plan.history > 0:
             series = [*self._reader.history(self.begin_at - self._plan.history, self.begin_at, series), *series]
         self.session.prime(series)
-        self._phase = phase([item for item in series if item.name != "up"], self.begin_at, self._scrape_s)
+        self._pace.measure(_scraped(series))
         self._primed = True
 
     def _refuse_unless_passing(self, fault: QueryFault) -> None:
@@ -139,27 +148,11 @@ class Watch:
         last = start + self.at
         # Scrapes between the start and this call are judged one by one, as they would have been.
         behind = last < self._joined - scrape
-        now = last + scrape / 2 if behind else max(self._prometheus.now(), last + scrape / 2)
-        first = start + (scrape if self._phase is None else self._phase)
-        at = first + max(0, -(-(now - first) // scrape)) * scrape
+        at = self._pace.after(last + scrape / 2 if behind else max(self._prometheus.now(), last + scrape / 2))
         ends = {start + end + INGEST for spec in self._plan.specs for end in (spec.bake_s, spec.max_bake_s)}
         return min([at, *(end for end in ends if last < end < at)])
 
 
-def phase(series: Sequence[RawSeries], start: float, scrape_s: float) -> float | None:
-    """Seconds after the start, less than a scrape, at which the newest samples of most processes can be read.
-
-    Every process is scraped at its own moment of the interval: the best moment to ask lies before the longest pause.
-    """
-    newest: dict[str, float] = {}
-    for item in series:
-        if item.samples:
-            pod = pod_of(item.labels)
-            newest[pod] = max(newest.get(pod, item.samples[-1][0]), item.samples[-1][0])
-    moments = sorted({round((at - start) % scrape_s, 3) for at in newest.values()})
-    if not moments:
-        return None
-    pauses = [
-        ((after - at) % scrape_s or scrape_s, at) for at, after in zip(moments, moments[1:] + moments[:1], strict=True)
-    ]
-    return (max(pauses)[1] + INGEST) % scrape_s
+def _scraped(series: Sequence[RawSeries]) -> list[RawSeries]:
+    """What a service counted by itself: expressions are as young as the question, and have no labels."""
+    return [item for item in series if item.name != "up" and item.labels]

@@ -110,7 +110,8 @@ def _objective(found: Imported, name: str, query: str, limit: float, upper: bool
     if quantile and upper and not quantile[1].excluded:
         chosen = quantile[1].without(labels)
         match = {"match": dict(chosen.match)} if chosen.match else {}
-        return {"latency": chosen.metric, "quantile": f"p{100 * quantile[0]:g}", "limit": f"{limit:g}s", **match}
+        bound = promql.duration(chosen.metric, limit)
+        return {"latency": chosen.metric, "quantile": f"p{100 * quantile[0]:g}", "limit": bound, **match}
     parts = promql.quotient(query)
     if parts and 0 < limit < 1:
         slo, why = share_or_expression(*parts, not upper, limit if upper else 1 - limit, labels)

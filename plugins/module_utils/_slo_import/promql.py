@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.tars.rollout.plugins.module_utils._gate import units
+
 _STRING = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
 _MATCHER = re.compile(rf"\s*([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*({_STRING})\s*(?:,|$)")
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\s*(?:\{(.*)\})?", re.DOTALL)
@@ -136,7 +138,17 @@ def _latency(part: Selector, total: Selector, share: float) -> dict[str, Any] | 
         limit = float(bound)
     except ValueError:
         return None
-    return {"latency": base, "quantile": f"p{100 * (1 - share):.6g}", "limit": f"{limit:g}s", **_matching(rest.match)}
+    return {
+        "latency": base,
+        "quantile": f"p{100 * (1 - share):.6g}",
+        "limit": duration(base, limit),
+        **_matching(rest.match),
+    }
+
+
+def duration(metric: str, bound: float) -> str:
+    """A bound in the unit of a latency metric, written as the gate file wants it, in seconds."""
+    return f"{bound / units.per_second(metric):.9g}s"
 
 
 def percent(share: float) -> str:

@@ -32,7 +32,7 @@ def tally(n: float, x: float, m: float = 675, y: float = 7) -> Tally:
 def play(slos: list[Slo], rows: dict[str, list[Any]], scrapes: int = 40, **spec: Any) -> tuple[str, str, str, float]:
     """Judge rows of what came per scrape; lists that are too short repeat their last entry."""
     extra = {"arms": ARMS, **spec}
-    gate = Gate(Spec(tuple(slos), **extra), extra.get("early"))
+    gate = Gate(Spec(tuple(slos), **extra))
     standing = None
     for number in range(1, scrapes + 1):
         now = number * 15.0
@@ -155,7 +155,7 @@ def test_the_last_test_is_made_when_the_last_poll_fails() -> None:
 
 
 def test_early_pass_is_a_pass_with_all_its_proof() -> None:
-    gate = Gate(Spec((RATIO,), ARMS), early=60)
+    gate = Gate(Spec((RATIO,), ARMS, early_s=60))
     seen = []
     for number in range(1, 9):
         now = number * 15.0

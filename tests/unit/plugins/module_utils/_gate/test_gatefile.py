@@ -43,6 +43,17 @@ def test_what_the_stage_says_wins() -> None:
     assert (spec.slos[0].limit, spec.slos[0].max_drift, spec.bake_s, spec.scrape_s) == (0.01, None, 15, 5)
 
 
+def test_the_entry_of_the_gate_files_own_stages_holds_where_the_stage_says_nothing() -> None:
+    stages = [{"weight": 10, "limits": {"errors": "1%", "more": "3%"}, "bake": "5m"}, {"weight": 100, "bake": "1m"}]
+    data = gate(stages=stages, slos={"errors": ERRORS, "more": ERRORS}, defaults={"bake": "10m", "early_pass": "2m"})
+    spec = gatefile.parse(data, {"weight": 10.0})
+    assert ([slo.limit for slo in spec.slos], spec.bake_s, spec.early_s) == ([0.01, 0.03], 300, 120)
+    spec = gatefile.parse(data, {"weight": "10", "limits": {"errors": "1.5%"}, "bake": "7m", "max_drift": None})
+    assert ([slo.limit for slo in spec.slos], spec.bake_s) == ([0.015, 0.03], 420)
+    assert gatefile.parse(data, {"weight": 100}).bake_s == 60
+    assert gatefile.parse(data, {"weight": 50}).bake_s == gatefile.parse(data).bake_s == 600
+
+
 def test_a_latency_is_in_the_unit_of_its_metric() -> None:
     assert gatefile.parse(one(**P95)).slos[0].limit == 0.1
     assert gatefile.parse(one(latency="latency_ms", limit="0.1s")).slos[0].limit == 100
@@ -80,6 +91,23 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("pods that are no number", gate(expect_pods={"canary": "-1"}), "number of pods"),
     ("an unknown version", gate(gate="v2"), "not known"),
     ("an unknown arm", one(gauge="x", limit=1, arm="blue"), "no arm"),
+    ("stages that are no list", gate(stages=5), "is no list"),
+    ("a stage that is no mapping", gate(stages=["10%"]), "stages[0]: '10%' is no mapping"),
+    ("a stage without a weight", gate(stages=[{"bake": "10m"}]), "stages[0]: weight: None is no weight"),
+    ("a weight over 100", gate(stages=[{"weight": 10}, {"weight": 150}]), "stages[1]: weight: 150 is no weight"),
+    ("a weight twice", gate(stages=[{"weight": 10}, {"weight": "10.0"}]), "the weight 10 is there twice"),
+    ("a stage with a typo", gate(stages=[{"weight": 10, "baek": "1m"}]), "stages[0]: the key 'baek' is not known"),
+    ("a stage's bare bake", gate(stages=[{"weight": 10, "bake": 600}]), "stages[0]: bake: 600 is no duration"),
+    ("a stage's unknown limit", gate(stages=[{"weight": 10, "limits": {"nope": "1%"}}]), "no objective named nope"),
+    ("a negative early_pass", gate(defaults={"early_pass": "-1s"}), "negative"),
+    ("an empty query", one(expr=" ", limit=1), "no query"),
+    ("a query that is none", one(expr=None, limit=1), "no query"),
+    ("a negative time", one(gauge="x", limit=1, **{"for": "-5s"}), "negative"),
+    ("a name twice", gate(slos={1: ERRORS, "1": ERRORS}), "as a number and as a text"),
+    ("pods in superscript", gate(expect_pods={"canary": "²"}), "number of pods"),
+    ("more pods than there are", gate(expect_pods={"canary": "9" * 5000}), "number of pods"),
+    ("a bake without an end", gate(defaults={"bake": "1e9s"}), "66,666,667 scrapes of 15 s"),
+    ("a deep regex", one(**ERRORS, match={"a": "(" * 9000 + ")" * 9000}), "no regular expression"),
     ("a negative drift", one(**{**ERRORS, "max_drift": "-5%"}), "negative"),
 ]
 
@@ -103,7 +131,13 @@ def test_a_limit_for_an_objective_that_is_not_there_is_refused() -> None:
     )
 )
 def test_anything_at_all_is_read_or_refused(anything: Any) -> None:
-    for data in (gate(slos=anything), gate(arms=anything), gate(defaults=anything), one(ratio="a", limit=anything)):
+    for data in (
+        gate(slos=anything),
+        gate(arms=anything),
+        gate(stages=anything),
+        gate(defaults=anything),
+        one(ratio="a", limit=anything),
+    ):
         try:
             gatefile.parse(data)
         except GateFileError as error:

@@ -83,6 +83,20 @@ def test_a_route_that_cannot_be_cut_does_not_keep_the_others_from_it() -> None:
     assert objects.weights("evaluation") == [100, 0]
 
 
+def test_a_fault_that_nobody_expected_does_not_take_the_verdict_with_it() -> None:
+    objects = Objects("api", "evaluation")
+    good = objects.json_patch
+
+    def odd(kind: Any, namespace: str, name: str, ops: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        return {}["spec"] if name == "api" else good(kind, namespace, name, ops)
+
+    objects.json_patch = odd  # type: ignore[method-assign]
+    told = fuse(objects, "api", "evaluation").blow("ABOVE_LIMIT")
+    assert not told["done"] and "KeyError" in told["error"] and "Traceback" not in told["error"]
+    assert told["details"]["type"] == "KeyError" and told["details"]["at"]
+    assert objects.weights("evaluation") == [100, 0]
+
+
 def test_a_fuse_that_could_not_cut_is_known_before_the_bake() -> None:
     objects = Objects("api")
     before = copy.deepcopy(objects.routes)

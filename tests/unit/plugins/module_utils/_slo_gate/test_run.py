@@ -5,129 +5,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._answer import Answer
-from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._http_errors import HttpError
-from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
-from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.run import run
-from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-START = 1_700_000_000.0
-SLOS = {"errors": {"ratio": "requests_total", "limit": "2%", "violation": "5%", "max_drift": "10%"}}
-GATE = {"service": "api", "arms": {"canary": {"track": "canary"}, "stable": {"track": "stable"}}, "slos": SLOS}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.time = START
-
-    def monotonic(self) -> float:
-        return self.time
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float, doing: str) -> None:
-        self.time += seconds
-
-
-class FakePrometheus:
-    """Answers raw reads from counters that are functions of time; scraped every 15 s, each pod at its own moment."""
-
-    def __init__(self, clock: Clock, bad: float = 0.01, ahead: float = 0.0) -> None:
-        self.clock = clock
-        self.ahead = ahead
-        self.bad = bad
-        # Stable's share of bad requests over the last day.
-        self.day = 0.01
-        self.seen: list[dict[str, Any]] = []
-        self.before: Callable[[FakePrometheus, Mapping[str, Any]], Answer | None] = lambda _self, _form: None
-
-    def call(self, method: str, path: str, *, form: Any = None, **_more: Any) -> Answer:
-        self.seen.append({"path": path, **form})
-        return self.before(self, form) or reply(self.body(path, form))
-
-    def body(self, path: str, form: Mapping[str, Any]) -> Any:
-        if path.endswith("labels"):
-            return {"status": "success", "data": ["__name__", "track", "pod", "status"]}
-        if form["query"] == "time()":
-            now = self.clock.now() + self.ahead
-            return {"status": "success", "data": {"resultType": "scalar", "result": [now, str(now)]}}
-        if "[1d]" in form["query"]:
-            row = {"metric": {}, "value": [float(form["time"]), str(self.day)]}
-            return {"status": "success", "data": {"resultType": "vector", "result": [row]}}
-        found = re.search(r"\[([0-9]+)ms\]$", form["query"])
-        assert found is not None, form
-        end = float(form["time"])
-        result = [self.series(pod, track, status, end - int(found[1]) / 1000, end)
-                  for pod, track in (("c-0", "canary"), ("s-0", "stable")) if track in form["query"]
-                  for status in ("200", "500")]  # fmt: skip
-        return {
-            "status": "success",
-            "data": {"resultType": "matrix", "result": [item for item in result if item["values"]]},
-        }
-
-    def series(self, pod: str, track: str, status: str, start: float, end: float) -> dict[str, Any]:
-        rate, bad = (5.0, self.bad) if track == "canary" else (45.0, 0.01)
-        share = bad if status == "500" else 1 - bad
-        first = START - 3600 + (3 if track == "canary" else 9)
-        times = [first + 15 * index for index in range(int((end - first) // 15) + 1)]
-        values = [[at, f"{int((at - first) * rate * share)}"] for at in times if at > start]
-        return {
-            "metric": {"__name__": "requests_total", "track": track, "pod": pod, "status": status},
-            "values": values,
-        }
-
-
-def reply(body: Any, status: int = 200) -> Answer:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, {}, content, "http://prometheus/api/v1/query", 0.01)
-
-
-class FakeFuse:
-    def __init__(self, done: bool = True) -> None:
-        self.done = done
-        self.blown: list[str] = []
-
-    def check(self) -> None:
-        """Could always cut."""
-
-    def blow(self, reason: str) -> Mapping[str, Any]:
-        self.blown.append(reason)
-        return {
-            "done": self.done,
-            "routes": [],
-            "after_s": 0.1,
-            "patches": 1,
-            "error": "" if self.done else "no answer",
-        }
-
-
-def judge(server: FakePrometheus, *, check: bool = False, fuse: Any = None, **params: Any) -> dict[str, Any]:
-    warned: list[str] = []
-    given = {
-        "services": [GATE],
-        "prometheus": {"url": "http://prometheus"},
-        "bake": "5m",
-        "baseline_history": "20m",
-        "fail_on": ["rollback"],
-        "region": "us-west-2",
-        "step": "backend[1] 10 %",
-        "stage": {"weight": 10},
-        **params,
-    }
-    call = Call(given, check, warned.append, server.clock, Stop(), Progress(), Scrubber())
-    return {**run(call, server, fuse), "warned": warned}
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate import options
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.watch import Watch
+from fake_prometheus import GATE, SLOS, START, Clock, FakeFuse, FakePrometheus, judge, reply
 
 
 def test_a_good_canary_passes_after_the_bake_with_one_request_per_poll() -> None:
@@ -179,6 +69,19 @@ def test_the_forecast_says_when_a_stage_cannot_be_decided() -> None:
     forecast = result["forecast"]
     assert forecast["decidable"] is False
     assert "cannot be decided" in forecast["slos"][0]["text"] and "would do" in forecast["slos"][0]["text"]
+
+
+def test_the_bound_on_wrong_rollbacks_is_that_of_the_whole_plan() -> None:
+    forecast = judge(FakePrometheus(Clock()), check=True, plan_stages=6, services=[GATE, {**GATE, "service": "b"}])[
+        "forecast"
+    ]
+    assert forecast["false_rollback_at_most"] == pytest.approx(0.12)
+    assert forecast["text"] == (
+        "a healthy release is rolled back with a chance of at most 12 % over 2 services and 6 stages"
+    )
+    stages = [{"weight": 10}, {"weight": 50}, {"weight": 100}]
+    forecast = judge(FakePrometheus(Clock()), check=True, services=[{**GATE, "stages": stages}])["forecast"]
+    assert forecast["false_rollback_at_most"] == pytest.approx(0.03)
 
 
 def test_an_arm_that_is_not_there_reads_not_yet() -> None:
@@ -337,89 +240,52 @@ def test_a_replay_decides_as_the_live_run_did_and_waits_for_nothing() -> None:
     assert clock.time == START + 900
 
 
+def test_a_replay_ends_with_its_window_though_a_live_run_would_have_gone_on() -> None:
+    clock = Clock()
+    clock.time = START + 900
+    prometheus = FakePrometheus(clock)
+    prometheus.before = lambda self, form: reply(no_series()) if "[" in form.get("query", "") else None
+    gate = {**GATE, "defaults": {"max_bake": "20m"}}
+    result = judge(prometheus, services=[gate], replay={"start": str(START), "end": str(START + 300)})
+    assert (result["verdict"], result["decided_after_s"]) == ("hold", 300)
+
+
+def test_an_early_pass_is_that_of_its_service() -> None:
+    early = {**GATE, "service": "early", "defaults": {"early_pass": "2m"}}
+    result = judge(FakePrometheus(Clock()), services=[early, GATE])
+    assert result["verdict"] == "pass" and result["decided_after_s"] == pytest.approx(300, abs=1)
+    assert judge(FakePrometheus(Clock()), services=[early])["decided_after_s"] == pytest.approx(125, abs=10)
+
+
+def test_an_early_pass_that_is_not_early_is_told() -> None:
+    findings = judge(FakePrometheus(Clock()), check=True, early_pass="5m")["forecast"]["findings"]
+    assert "api: early_pass of 5 min is not before the end of the bake of 5 min: nothing passes earlier" in findings
+
+
+def test_a_stage_of_the_gate_file_is_what_is_judged_under_its_weight() -> None:
+    gate = {**GATE, "stages": [{"weight": 10, "bake": "10m", "limits": {"errors": "3%"}}]}
+    result = judge(FakePrometheus(Clock()), services=[gate], bake=None)
+    assert result["decided_after_s"] == pytest.approx(600, abs=1)
+
+
 def test_a_bake_that_begins_in_the_future_is_refused() -> None:
     with pytest.raises(RolloutError, match="in the future"):
         judge(FakePrometheus(Clock()), since=str(START + 60))
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"strata": "the route"}, "no name of a label"),
-    ({"strata": "status"}, "tells bad requests from good ones"),
-    ({"services": []}, "no service is named"),
-    ({"services": [GATE, GATE]}, "is there twice"),
-    ({"stage": {"weight": 101}}, "0 to 100"),
-    ({"stage": {"weight": True}}, "0 to 100"),
-    ({"stage": {"wait": "1m"}}, "'wait' is not known"),
-    ({"bake": "600"}, "write it with its unit"),
-    ({"prometheus": {}}, "no address is named"),
-    ({"prometheus": {"url": "prometheus:9090"}}, "no URL"),
-    ({"prometheus": {"url": "http://x", "timeout": "-20s"}}, "negative"),
-    ({"replay": {"start": "yesterday", "end": "now"}}, "no moment"),
-    ({"replay": {"start": "2026-01-31T12:00:00", "end": "2026-01-31T12:10:00"}}, "no moment"),
-    ({"replay": {"start": "20", "end": "10"}}, "not after its start"),
-    ({"since": "noon"}, "no moment"),
-    ({"since": "10", "replay": {"start": "10", "end": "20"}}, "replay is given too"),
-    ({"services": [{**GATE, "prometheus": {"url": "http://other"}}]}, "2 different addresses"),
-    ({"services": [{**GATE, "prometheus": {"partial_response": True}}]}, "Half an answer"),
-]
+def test_asking_whether_this_run_still_may_act_delays_no_poll() -> None:
+    prometheus, late = FakePrometheus(Clock()), []
 
+    def may(_doing: str) -> None:
+        prometheus.clock.time += 0.3
 
-@pytest.mark.parametrize(("params", "sentence"), REFUSED)
-def test_options_that_cannot_be_meant_are_refused(params: dict[str, Any], sentence: str) -> None:
-    prometheus = FakePrometheus(Clock())
-    with pytest.raises(RolloutError, match=re.escape(sentence)):
-        judge(prometheus, **params)
-    assert not prometheus.seen
+    def asked(self: FakePrometheus, form: Mapping[str, Any]) -> None:
+        late.append(self.clock.time - float(form["time"]))
 
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=8,
-)
-SERIES = st.fixed_dictionaries(
-    {
-        "metric": st.fixed_dictionaries(
-            {"__name__": st.just("requests_total"), "track": st.sampled_from(["canary", "stable"])},
-            optional={"status": st.sampled_from(["200", "500"]), "pod": st.text(max_size=3)},
-        ),
-        "values": st.lists(
-            st.tuples(
-                st.floats(START - 900, START + 400) | JSON,
-                st.sampled_from(["NaN", "+Inf", "-1", "0", "1", "7", "x", ""]),
-            ).map(list),
-            max_size=6,
-        ),
-    }
-)
-REPLIES = st.one_of(
-    st.binary(max_size=40),
-    JSON.map(lambda body: json.dumps(body).encode()),
-    st.lists(SERIES, max_size=4).map(
-        lambda found: json.dumps({"status": "success", "data": {"resultType": "matrix", "result": found}}).encode()
-    ),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from([200, 400, 422]), REPLIES), min_size=1, max_size=12))
-def test_whatever_is_answered_the_end_is_a_hold_or_a_clear_failure_and_never_a_pass(
-    replies: list[tuple[int, bytes]],
-) -> None:
-    prometheus = FakePrometheus(Clock())
-    count = iter(range(10**6))
-
-    def garbage(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
-        if form.get("query") == "time()":
-            return None
-        status, body = replies[next(count) % len(replies)]
-        return reply(body, status)
-
-    prometheus.before = garbage
-    try:
-        result = judge(prometheus, baseline_history="0")
-    except RolloutError as error:
-        assert str(error)
-    else:
-        # A handful of samples proves nothing, whichever way they point.
-        assert result["verdict"] == "hold" and result["reason"]
+    plan = options.read({"services": [GATE], "bake": "2m", "baseline_history": "5m", "fail_on": []})
+    reader = Prometheus(prometheus, prometheus.clock, 10.0)
+    watch = Watch(reader, plan, prometheus.clock, lambda _watch: None, may=may)
+    watch.begin()
+    prometheus.before = asked
+    watch.run()
+    assert len(late) == watch.polls > 5 and max(late) == pytest.approx(0, abs=0.01)

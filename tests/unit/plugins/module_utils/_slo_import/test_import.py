@@ -224,3 +224,38 @@ def test_whatever_a_document_holds_it_is_read_or_refused(body: Any, query: str) 
             read([document])
         except ImportFault as fault:
             assert str(fault)
+
+
+MILLISECONDS = "sum(rate(istio_request_duration_milliseconds_{}[5m]))"
+
+
+def limit_of(found: Imported) -> float:
+    """The one limit, as the gate compares it with the buckets."""
+    (slo,) = gatefile.parse({"arms": ARMS, "slos": found.slos}).slos
+    return slo.limit
+
+
+def test_a_bucket_in_milliseconds_stays_that_bucket() -> None:
+    def source(query: str) -> dict[str, Any]:
+        return {"metricSource": {"type": "Prometheus", "spec": {"query": query}}}
+
+    good, total = source(MILLISECONDS.format('bucket{le="100"}')), source(MILLISECONDS.format("count"))
+    indicator = {"spec": {"ratioMetric": {"good": good, "total": total}}}
+    document = {
+        "kind": "SLO",
+        "metadata": {"name": "fast"},
+        "spec": {"indicator": indicator, "objectives": [{"target": 0.95}]},
+    }
+    found = openslo.read([document])
+    assert found.slos["fast"]["limit"] == "0.1s" and limit_of(found) == pytest.approx(100)
+
+
+def test_a_quantile_in_milliseconds_is_compared_with_milliseconds() -> None:
+    query = "histogram_quantile(0.95, sum by (le) (rate(istio_request_duration_milliseconds_bucket[5m])))"
+    metric = {
+        "name": "p95",
+        "successCondition": "result[0] <= 250",
+        "provider": {"prometheus": {"query": query}},
+    }
+    found = argo.read([{"kind": "AnalysisTemplate", "metadata": {"name": "t"}, "spec": {"metrics": [metric]}}])
+    assert found.slos["p95"]["limit"] == "0.25s" and limit_of(found) == pytest.approx(250)
