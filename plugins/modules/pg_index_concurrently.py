@@ -259,9 +259,9 @@ sqlstate: {description: The server's code for a failure., returned: failure, typ
 reason:
   description:
     - Stable code of a refusal or failure. Ours are V(blocked), V(constraint_index), V(disk), V(drift),
-      V(explain_writes), V(in_recovery), V(input), V(interrupted), V(invalid_index), V(locked), V(missing_rights),
-      V(name_taken), V(name_too_long), V(not_supported), V(not_valid), V(plan_slow), V(plan_unusable), V(read_only),
-      V(replica_behind), V(timeout), V(transaction_pooler), V(version).
+      V(evidence), V(explain_writes), V(in_recovery), V(input), V(interrupted), V(invalid_index), V(locked),
+      V(missing_rights), V(name_taken), V(name_too_long), V(not_supported), V(not_valid), V(plan_slow),
+      V(plan_unusable), V(read_only), V(replica_behind), V(timeout), V(transaction_pooler), V(version).
     - A fault of the server has the name of its condition, such as V(undefined_column) or V(connection_lost).
   returned: failure
   type: str

@@ -124,8 +124,8 @@ replicas:
   elements: dict
 reason:
   description:
-    - Stable code of a refusal. Ours are V(cannot_lift), V(lint), V(locked), V(no_migrations), V(no_way_back),
-      V(not_expand), V(not_sql), V(not_supported), V(replica_behind), V(squawk_failed),
+    - Stable code of a refusal. Ours are V(cannot_lift), V(evidence), V(lint), V(locked), V(no_migrations),
+      V(no_way_back), V(not_expand), V(not_sql), V(not_supported), V(replica_behind), V(squawk_failed),
       V(squawk_missing), V(version_differs).
     - A fault of the server has the name of its condition, such as V(lock_not_available).
   returned: failure

@@ -19,7 +19,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._migrate.files import
 from ansible_collections.tars.rollout.plugins.module_utils._migrate.yoyo import APPLIED, TABLE, Yoyo
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index import options
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import facts, lag, replicas
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import added, facts, lag, replicas
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
@@ -120,6 +120,8 @@ class _Run:
         """With retries: its locks are tried for a short while only, so that nobody queues long behind them."""
         for left in reversed(range(self.params["retries"] + 1)):
             self._tell(one.id, "runs")
+            if self.params["state"] == "applied":
+                added.migration(self.params["evidence"], one.id)
             try:
                 act(one)
             except ServerFault as fault:

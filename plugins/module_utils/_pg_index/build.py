@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan, find, plan, swap
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
+    added,
     blockers,
     catalog,
     duplicates,
@@ -94,6 +95,8 @@ def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
         result.update(changed=True, action="alter_set_no_rebuild")
     elif made.action in ("create", "rebuild"):
         guard(work, made, result)
+        if made.action == "create":
+            added.index(work.params["evidence"], made.table.schema, made.wanted.name)
         if seen is not None:
             result["leftover"] = leftovers.remove(work.worker, seen)
             result.update(changed=True, repaired="invalid_rebuilt")

@@ -61,6 +61,7 @@ CONNECTION: dict[str, Any] = {
     "verify_replicas": {"type": "list", "elements": "dict", "default": [], "options": _REPLICA},
     "replica_timeout": {"type": "float", "default": 60.0},
     "region": {"type": "str", "default": ""},
+    "evidence": {"type": "path"},
 }
 SPEC: dict[str, Any] = {
     **INDEX,

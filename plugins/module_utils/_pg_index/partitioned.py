@@ -18,6 +18,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._pg_index import buil
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
+    added,
     blockers,
     catalog,
     facts,
@@ -147,6 +148,8 @@ def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
         # All partitions at once, before any of them is touched.
         build.check_room(work, made, result)
         work.wait_for_blockers(tables, made.text, f"Building index {made.text}", result)
+    if made.action == "create":
+        added.index(work.params["evidence"], made.table.schema, made.wanted.name)
     if made.action == "replace":
         _replace(work, made, tables, result)
     elif made.action in ("create", "rebuild"):

@@ -43,14 +43,16 @@ class Region:
             },
         }
 
-    def play(self, *options: str, tasks_from: str = "main", good: bool = True, **variables: Any) -> str:
+    def play(
+        self, *options: str, tasks_from: str = "main", good: bool = True, hosts: str = "localhost,", **variables: Any
+    ) -> str:
         """Run the role; what it printed."""
         role = {"name": "tars.rollout.migrate", "tasks_from": tasks_from}
         tasks = [{"name": "Play", "ansible.builtin.include_role": role}]
         play = [{"name": "Role", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
         (self.folder / "play.yml").write_text(yaml.safe_dump(play), encoding="utf-8")
         (self.folder / "vars.json").write_text(json.dumps({**self.variables, **variables}), encoding="utf-8")
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local"]
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", hosts, "-c", "local"]
         done = subprocess.run(
             [*command, "-e", f"@{self.folder / 'vars.json'}", str(self.folder / "play.yml"), *options],
             cwd=CHECKOUT,
@@ -122,6 +124,27 @@ def test_an_index_that_was_there_before_outlives_a_rollback(
     assert built(connection) == ["idx_traces_span_id"]
 
 
+def test_a_run_that_failed_half_way_is_undone_as_well(region: Region, connection: psycopg.Connection[Any]) -> None:
+    doomed = {"name": "idx_doomed", "table": "traces", "columns": [{"expr": "1 / (id - id)"}]}
+    said = region.play(good=False, migrate_indexes=[doomed])
+    assert "division by zero" in said and len(built(connection)) == INDEXES
+
+    said = region.play(tasks_from="rollback", migrate_indexes=[doomed])
+    assert "undoing 2 migration(s) and 7 index(es)" in said
+    assert (built(connection), "parent_span_id" in traces(connection)) == ([], False)
+    assert "nothing to undo: there is no" in region.play(tasks_from="rollback")
+
+
+def test_regions_with_one_address_of_a_database_share_it(region: Region, connection: psycopg.Connection[Any]) -> None:
+    region.play(migrate_path="", migrate_indexes=[{"name": "idx_one", "table": "traces", "columns": ["span_id"]}])
+    # What is given on the command line counts for every host of the inventory.
+    said = region.play(tasks_from="rollback", hosts="localhost,us_west_2,")
+    assert "us_west_2 use the same database, so nothing in it is undone" in said
+    assert built(connection) == ["idx_one"]
+    region.play(tasks_from="rollback")
+    assert built(connection) == []
+
+
 def test_no_fresh_backup_no_migration(region: Region, connection: psycopg.Connection[Any]) -> None:
     for moment, word in (("2026-01-01T00:00:00Z", "s old, and may be 86400"), ("", "set rollout_backup_taken_at")):
         assert word in region.play(good=False, rollout_backup_taken_at=moment)
@@ -143,3 +166,8 @@ def test_a_tool_of_the_users(region: Region, connection: psycopg.Connection[Any]
     assert "changed=0 " in region.play(**options)
     region.play(tasks_from="rollback", **options)
     assert not marker.exists()
+
+    marker.write_text("by the release before")
+    region.play(**options)
+    assert "nothing to undo" in region.play(tasks_from="rollback", **options)
+    assert marker.exists()

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -96,3 +98,28 @@ def test_a_replacement_leaves_one_valid_index(database: dict[str, Any], connecti
     result = call(database, name="ix", table="t", columns=["a"], on_drift="replace")
     assert (result["replaced"], result["drift"]) == (True, ["column"])
     assert indexes(connection) == [("ix", True)]
+
+
+def test_what_is_added_is_written_down_before_it_is_built(
+    database: dict[str, Any], connection: Connection, tmp_path: Path
+) -> None:
+    evidence = tmp_path / "added.json"
+    connection.execute("CREATE INDEX one ON t (a)")
+    doomed = {"name": "three", "table": "t", "columns": ["a"], "unique": True}
+    with pytest.raises(IndexFault) as caught:
+        call(database, indexes=[*LIST, doomed], evidence=str(evidence))
+    assert caught.value.sqlstate == "23505" and indexes(connection) == [("one", True), ("two", True)]
+    kept = json.loads(evidence.read_text())
+    assert kept == {"migrations": [], "indexes": [{"name": name, "schema": "public"} for name in ("two", "three")]}
+
+
+def test_what_cannot_be_written_down_is_not_built(
+    database: dict[str, Any], connection: Connection, tmp_path: Path
+) -> None:
+    for evidence, text in (("nowhere/added.json", ""), ("added.json", "[1]"), ("added.json", "{")):
+        if text:
+            (tmp_path / evidence).write_text(text)
+        with pytest.raises(IndexFault) as caught:
+            call(database, **LIST[0], evidence=str(tmp_path / evidence))
+        assert caught.value.reason == "evidence"
+    assert indexes(connection) == []
