@@ -136,10 +136,12 @@ options:
     description: Parallel workers of the build; the server's own setting when not given.
     type: int
   max_replication_lag:
-    description: Refuse when a streaming replica is further behind than these seconds.
+    description:
+      - Refuse when a streaming replica is further behind than these seconds.
+      - Before each further build of O(indexes) the replicas have O(replica_timeout) seconds to come to that.
     type: float
   free_space:
-    description: Refuse when the build would leave too little space on the server's disk.
+    description: Refuse when all builds of the call together would leave too little space on a disk of the server.
     type: dict
     suboptions:
       min_free_after_gb:
@@ -149,7 +151,8 @@ options:
       free_gb:
         description:
           - GB that are free now, from your monitoring.
-          - Without it the server is asked to run C(df), which needs a member of C(pg_execute_server_program).
+          - Without it the server is asked to run C(df) on its data folder and the tablespaces that are used, which
+            needs a member of C(pg_execute_server_program) and C(pg_read_all_settings).
         type: float
 extends_documentation_fragment: [tars.rollout.postgresql]
 author:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import room
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan, find, plan, swap
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import sweep
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
@@ -18,7 +19,6 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
     blockers,
     duplicates,
     leftovers,
-    size,
 )
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
@@ -35,7 +35,6 @@ def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
         own = [work.monitor.pid]
         now = blockers.lasting(work.monitor, [made.table.oid], own, work.call.clock, drop=False)
         result["blockers"] = blockers.shown(now)
-        check_room(work, made, result)
 
 
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
@@ -109,19 +108,13 @@ def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
         _replace(work, made, result)
 
 
-def guard(work: Work, made: Plan, result: dict[str, Any], *, room: bool = True) -> None:
+def guard(work: Work, made: Plan, result: dict[str, Any], *, space: bool = True) -> None:
     """All that may refuse a build before anything is touched."""
-    if room:
-        check_room(work, made, result)
+    if space and "estimate_bytes" not in result:
+        # It was not to be built when the call began.
+        room.check(work, [(made, result)])
     work.wait_for_blockers([made.table.oid], made.text, f"Building index {made.text}", result)
     work.call.stop.check(f"about to build index {made.text}")
-
-
-def check_room(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    need = size.estimate(work.monitor, made.wanted, made.table)
-    result["estimate_bytes"] = need
-    if (space := work.params["free_space"]) is not None:
-        result.update(size.check_space(work.monitor, need, space["min_free_after_gb"], space["free_gb"]))
 
 
 def create(work: Work, made: Plan, name: str, result: dict[str, Any], base: str = "") -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index import build, parts, present
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import build, parts, present, room
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import drop_sql, sweep
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
@@ -101,7 +101,6 @@ def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
         tables = partitions.tree(work.monitor, made.table)
         found = blockers.lasting(work.monitor, tables, [], work.call.clock, drop=False)
         result["blockers"] = blockers.shown(found)
-        build.check_room(work, made, result)
 
 
 def statements(work: Work, made: Plan) -> list[str]:
@@ -152,8 +151,9 @@ def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
         work.quick(_alter(made), f"Changing storage parameters of {made.text}", tables, result)
         result.update(changed=True, action="alter_set_no_rebuild")
     if made.action in ("create", "rebuild", "replace"):
-        # All partitions at once, before any of them is touched.
-        build.check_room(work, made, result)
+        if "estimate_bytes" not in result:
+            # It was not to be built when the call began. All partitions at once, before any of them is touched.
+            room.check(work, [(made, result)])
         parts.adopt(work, made, result)
         work.wait_for_blockers(tables, made.text, f"Building index {made.text}", result)
     if made.action == "create":

@@ -109,7 +109,7 @@ def _child(work: Work, made: Plan, child: Table, mine: Index | None, result: dic
             if index.name == name and not index.valid and not leftovers.builder(work.monitor, index):
                 leftovers.remove(work.worker, index, name_of(child, made.wanted), result["queries"])
         part = Plan(wish, child, made.wish, None, "create")
-        build.guard(work, part, result, room=False)
+        build.guard(work, part, result, space=False)
         build.create(work, part, name, result, name_of(child, made.wanted))
         result["partitions_built"] += 1
     return _named(work, child.schema, name)

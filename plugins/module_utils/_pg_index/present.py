@@ -75,6 +75,10 @@ class Plan:
         return "" if all(key.is_column for key in self.wish.keys) else f"ANALYZE {self.table.sql}"
 
     @property
+    def builds(self) -> bool:
+        return self.action in ("create", "rebuild", "replace")
+
+    @property
     def changes(self) -> bool:
         return self.action not in ("none", "adopt") or bool(self.sweep)
 

@@ -39,6 +39,8 @@ def ports(database: dict[str, Any]) -> Callable[..., Call]:
         params = defaults(SPEC, {**login, "login_db": database["dbname"], **options})
         replica = SPEC["verify_replicas"]["options"]
         params["verify_replicas"] = [defaults(replica, entry) for entry in params["verify_replicas"]]
+        if params["free_space"] is not None:
+            params["free_space"] = defaults(SPEC["free_space"]["options"], params["free_space"])
         if params["indexes"] is not None:
             params["indexes"] = [defaults(INDEX, entry) for entry in params["indexes"]]
         stop, progress = Stop(), Progress()
