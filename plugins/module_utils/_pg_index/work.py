@@ -113,10 +113,8 @@ class Work:
         deadline = Deadline(self.call.clock, RECONNECT)
         while True:
             try:
-                if self.monitor.closed or not self._answers(self.monitor):
-                    self.monitor.close()
-                    self.monitor = Session(self.address)
-                    self.free(self.monitor)
+                if not self._answers(self.monitor):
+                    self._revive()
                 if self._worker is not None and not self._answers(self._worker):
                     self._worker.close()
                     self._worker = None
@@ -127,6 +125,10 @@ class Work:
                 if deadline.over:
                     raise
                 self.call.clock.sleep(PAUSE, "connecting again")
+
+    def _revive(self) -> None:
+        self.monitor.reopen()
+        self.free(self.monitor)
 
     @staticmethod
     def _answers(session: Session) -> bool:
@@ -214,7 +216,12 @@ class Work:
         """A statement that may take hours, watched."""
         result["queries"].append(statement)
         watched = Watched(
-            self.worker, self.monitor, self.call.clock, self.call.stop, lambda look: self.tell(index, look.text)
+            self.worker,
+            self.monitor,
+            self.call.clock,
+            self.call.stop,
+            lambda look: self.tell(index, look.text),
+            self._revive,
         )
         ended = watched.run(statement, what, tables, self.params["timeout"], drop=drop)
         if len(ended.behind) > len(result["queue_behind"]):
