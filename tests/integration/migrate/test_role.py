@@ -151,6 +151,15 @@ def test_no_fresh_backup_no_migration(region: Region, connection: psycopg.Connec
     assert built(connection) == []
 
 
+def test_a_plan_check_of_no_index_is_refused(region: Region, connection: psycopg.Connection[Any]) -> None:
+    wrong = {"idx_mistyped": {"query": "SELECT 1"}}
+    indexes = [{"name": "idx_one", "table": "traces", "columns": ["span_id"]}]
+    for options in ({}, {"migrate_path": "", "migrate_indexes": indexes}):
+        said = region.play(good=False, migrate_explain=wrong, **options)
+        assert "names idx_mistyped, and no file and no entry of migrate_indexes makes such an index" in said
+    assert built(connection) == []
+
+
 def test_a_tool_of_the_users(region: Region, connection: psycopg.Connection[Any]) -> None:
     marker = region.folder / "applied"
     shell = ["/bin/sh", "-c"]
