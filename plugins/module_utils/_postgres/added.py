@@ -47,6 +47,7 @@ def _add(path: str | None, kind: str, entry: Any) -> None:
 
 def _write(path: Path, kept: dict[str, Any]) -> None:
     """Whole or not at all, and on the disk before the act."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

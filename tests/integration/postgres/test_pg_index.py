@@ -86,10 +86,9 @@ def test_what_is_added_is_written_down_before_it_is_built(
 def test_what_cannot_be_written_down_is_not_built(
     call: Callable[..., Any], connection: Connection, tmp_path: Path
 ) -> None:
-    for evidence, text in (("nowhere/added.json", ""), ("added.json", "[1]"), ("added.json", "{")):
-        if text:
-            (tmp_path / evidence).write_text(text)
+    for evidence, text in (("file", "no folder"), ("added.json", "[1]"), ("added.json", "{")):
+        (tmp_path / evidence).write_text(text)
         with pytest.raises(IndexFault) as caught:
-            call(**LIST[0], evidence=str(tmp_path / evidence))
+            call(**LIST[0], evidence=str(tmp_path / evidence / "x" if text == "no folder" else tmp_path / evidence))
         assert caught.value.reason == "evidence"
     assert indexes(connection) == []
