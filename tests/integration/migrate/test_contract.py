@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/contract.yml with two regions of one database; of Kubernetes only what tells their records."""
+"""playbooks/contract.yml with two regions of one database."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,46 +17,32 @@ import pytest
 import yaml
 
 CHECKOUT = Path(__file__).parents[3]
-MAPS = {"name": "configmaps", "singularName": "configmap", "namespaced": True, "kind": "ConfigMap", "verbs": ["get"]}
-DISCOVERY = {
-    "/version": {"major": "1", "minor": "31", "gitVersion": "v1.31.0"},
-    "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/apis": {"kind": "APIGroupList", "groups": []},
-    "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [MAPS]},
-}
 
 
 class Regions:
-    """The records of both regions, and one inventory of them."""
+    """Two regions with their records."""
 
-    def __init__(self, folder: Path, port: int, database: dict[str, Any]) -> None:
-        self.folder, self.database = folder, database
-        self.records: dict[str, dict[str, str]] = {}
-        cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}
-        context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-        config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context]}
-        config |= {"users": [{"name": "u", "user": {"token": "t"}}], "current-context": "c"}
-        (folder / "kubeconfig").write_text(yaml.safe_dump(config), encoding="utf-8")
+    def __init__(self, folder: Path, kube: Any, database: dict[str, Any]) -> None:
+        self.folder, self.kube, self.database = folder, kube, database
         (folder / "contract").mkdir()
         (folder / "contract" / "900_less.sql").write_text("ALTER TABLE t DROP COLUMN a;", encoding="utf-8")
 
-    def answer(self, path: str) -> Any:
-        path = path.split("?")[0]
-        if path in DISCOVERY:
-            return DISCOVERY[path]
-        region = path.split("/")[4] if path.startswith("/api/v1/namespaces/") else ""
-        record = self.records.get(region)
-        meta = {"name": "ga-rollout-tars", "namespace": region}
-        return record and {
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"record": json.dumps(record)},
-        }  # fmt: skip
+    def record(self, region: str, **fields: str) -> None:
+        """What the region's record says."""
+        record = {"phase": "promoted", "release": "1.0.1", "phase_since": "2026-01-01T00:00:00Z", **fields}
+        self.kube.objects[f"/api/v1/namespaces/{region}/configmaps/ga-rollout-tars"] = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "ga-rollout-tars", "namespace": region},
+            "data": {"record": json.dumps(record)},
+        }
 
     def play(self, *options: str, good: bool = True, **variables: Any) -> str:
         login = {f"login_{name}": self.database[name] for name in ("host", "port", "user", "password")}
         common = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
-            "region_kubeconfig": str(self.folder / "kubeconfig"),
+            "region_kubeconfig": str(self.kube.kubeconfig),
             "region_name": "{{ inventory_hostname }}",
             "region_namespace": "{{ inventory_hostname }}",
             "region_database": {**login, "login_db": self.database["dbname"]},
@@ -86,35 +69,13 @@ class Regions:
 
 
 @pytest.fixture
-def regions(tmp_path: Path, database: dict[str, Any]) -> Iterator[Regions]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = made.answer(self.path)
-            data = json.dumps(body or {"kind": "Status", "code": 404, "reason": "NotFound"}).encode()
-            self.send_response(200 if body else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_arguments: Any) -> None:
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Regions(tmp_path, server.server_address[1], database)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield made
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def regions(tmp_path: Path, kube: Any, database: dict[str, Any]) -> Regions:
+    return Regions(tmp_path, kube, database)
 
 
 def test_once_per_database_and_only_when_every_region_is_promoted(regions: Regions, database: dict[str, Any]) -> None:
-    promoted = {"phase": "promoted", "release": "1.0.1", "phase_since": "2026-01-01T00:00:00Z"}
-    regions.records = {"east": promoted, "west": {**promoted, "phase": "soaking"}}
+    regions.record("east")
+    regions.record("west", phase="soaking")
     with psycopg.connect(**database, autocommit=True) as connection:
         connection.execute("CREATE TABLE t (id int, a int)")
 
@@ -129,7 +90,7 @@ def test_once_per_database_and_only_when_every_region_is_promoted(regions: Regio
         assert "OUTCOME refused east 1.0.1: east: not in this run: west" in said
         assert columns() == ["id", "a"]
 
-        regions.records["west"] = promoted
+        regions.record("west")
         said = regions.play()
         assert "OUTCOME contracted east 1.0.1: what only the release before needed is gone" in said
         assert "OUTCOME nothing_to_do west 1.0.1: its database is that of east, where it is done" in said
@@ -137,8 +98,8 @@ def test_once_per_database_and_only_when_every_region_is_promoted(regions: Regio
 
 
 def test_the_tool_of_the_expand_phase_does_not_contract(regions: Regions) -> None:
-    promoted = {"phase": "promoted", "release": "1.0.1", "phase_since": "2026-01-01T00:00:00Z"}
-    regions.records = {"east": promoted, "west": promoted}
+    regions.record("east")
+    regions.record("west")
     marker, ran = regions.folder / "expanded", regions.folder / "contracted"
     tool = {"migrate_runner": "command", "rollout_contract_path": ""}
     expand = {"pending": ["/bin/echo", "one"], "apply": ["/usr/bin/touch", str(marker)]}

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,7 +137,8 @@ def test_a_run_that_failed_half_way_is_undone_as_well(region: Region, connection
 
 
 def test_regions_with_one_address_of_a_database_share_it(region: Region, connection: psycopg.Connection[Any]) -> None:
-    region.play(migrate_path="", migrate_indexes=[{"name": "idx_one", "table": "traces", "columns": ["span_id"]}])
+    indexes = [{"name": "idx_one", "table": "traces", "columns": ["span_id"]}]
+    region.play(migrate_path="", migrate_explain={}, migrate_indexes=indexes)
     # What is given on the command line counts for every host of the inventory.
     said = region.play(tasks_from="rollback", hosts="localhost,us_west_2,")
     assert "us_west_2 use the same database, so nothing in it is undone" in said
@@ -168,7 +170,7 @@ def test_a_tool_of_the_users(region: Region, connection: psycopg.Connection[Any]
         "apply": [*shell, f'echo "$PGDATABASE" > {marker}'],
         "rollback": ["/bin/rm", str(marker)],
     }
-    options = {"migrate_runner": "command", "migrate_command": commands, "migrate_path": ""}
+    options = {"migrate_runner": "command", "migrate_command": commands, "migrate_path": "", "migrate_explain": {}}
     assert "one pending" in region.play("--check", **options) and not marker.exists()
     region.play(**options)
     assert marker.read_text().strip() == region.variables["region_database"]["login_db"]
@@ -180,3 +182,27 @@ def test_a_tool_of_the_users(region: Region, connection: psycopg.Connection[Any]
     region.play(**options)
     assert "nothing to undo" in region.play(tasks_from="rollback", **options)
     assert marker.exists()
+
+
+def test_a_job_that_fails_is_not_waited_for_until_the_end(
+    region: Region, connection: psycopg.Connection[Any], kube: Any
+) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "example.com/m"}]}
+    job: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate-1"}}
+    job["spec"] = {"template": {"spec": pod}}
+    options = {"migrate_runner": "kubernetes_job", "migrate_job": job, "migrate_path": "", "migrate_explain": {}}
+    options |= {"region_kubeconfig": str(kube.kubeconfig), "region_namespace": "tars"}
+    back = {**options, "migrate_job_rollback": {**job, "metadata": {"name": "back-1"}}}
+    assert "nothing to undo" in region.play(tasks_from="rollback", **back) and kube.objects == {}
+
+    kube.status = {"conditions": [{"type": "Failed", "status": "True", "message": "BackoffLimitExceeded"}]}
+    began = time.monotonic()
+    said = region.play(good=False, **options)
+    assert "Job migrate-1 in tars of us-east-1 failed: BackoffLimitExceeded" in said
+    assert time.monotonic() - began < 300
+
+    kube.objects.clear()
+    kube.status = {"conditions": [{"type": "Complete", "status": "True"}]}
+    region.play(**options)
+    region.play(tasks_from="rollback", **back)
+    assert [path.rsplit("/", 1)[1] for path in kube.objects] == ["migrate-1", "back-1"]
