@@ -62,6 +62,11 @@ options:
     description: Name of the region, for live lines.
     type: str
     default: ""
+  evidence:
+    description:
+      - A file (JSON) in which everything that is added is written down before it is added, so that a rollback knows it.
+      - It grows over calls, and holds C(migrations) and C(indexes). What was there before the first call is not in it.
+    type: path
 requirements:
   - psycopg (version 3)
 """

@@ -28,6 +28,9 @@ _SECRET_KEY = re.compile(
 )
 _ABOUT_A_SECRET = re.compile(r"(?i)(name|names|namespace|ref|refs|count|length|type|kind|path|file|ttl)$")
 _SECRET_TEXT = (
+    # What is said of a database may be wrong in any way: a password there can hold a slash, spaces and an "@".
+    (re.compile(r"(?i)\b((?:postgres(?:ql)?|rediss?)(?:\+\w+)?://)[^\s]*@"), rf"\g<1>{MASK}@"),
+    (re.compile(r"(?i)\b(password\s*=\s*)(?:'(?:[^'\\]|\\.)*(?:'|\Z)|[^\s&;\"'#]+)"), rf"\g<1>{MASK}"),
     # user:password@ in any URL; "@" ends it, so a path that holds an "@" stays readable.
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@?#]+@"), rf"\g<1>{MASK}@"),
     # Header lines, also inside a dict's or a JSON text's quotes.

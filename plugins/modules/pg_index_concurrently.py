@@ -136,10 +136,12 @@ options:
     description: Parallel workers of the build; the server's own setting when not given.
     type: int
   max_replication_lag:
-    description: Refuse when a streaming replica is further behind than these seconds.
+    description:
+      - Refuse when a streaming replica is further behind than these seconds.
+      - Before each further build of O(indexes) the replicas have O(replica_timeout) seconds to come to that.
     type: float
   free_space:
-    description: Refuse when the build would leave too little space on the server's disk.
+    description: Refuse when all builds of the call together would leave too little space on a disk of the server.
     type: dict
     suboptions:
       min_free_after_gb:
@@ -149,7 +151,8 @@ options:
       free_gb:
         description:
           - GB that are free now, from your monitoring.
-          - Without it the server is asked to run C(df), which needs a member of C(pg_execute_server_program).
+          - Without it the server is asked to run C(df) on its data folder and the tablespaces that are used, which
+            needs a member of C(pg_execute_server_program) and C(pg_read_all_settings).
         type: float
 extends_documentation_fragment: [tars.rollout.postgresql]
 author:
@@ -259,9 +262,9 @@ sqlstate: {description: The server's code for a failure., returned: failure, typ
 reason:
   description:
     - Stable code of a refusal or failure. Ours are V(blocked), V(constraint_index), V(disk), V(drift),
-      V(explain_writes), V(in_recovery), V(input), V(interrupted), V(invalid_index), V(locked), V(missing_rights),
-      V(name_taken), V(name_too_long), V(not_supported), V(not_valid), V(plan_slow), V(plan_unusable), V(read_only),
-      V(replica_behind), V(timeout), V(transaction_pooler), V(version).
+      V(evidence), V(explain_writes), V(in_recovery), V(input), V(interrupted), V(invalid_index), V(locked),
+      V(missing_rights), V(name_taken), V(name_too_long), V(not_supported), V(not_valid), V(plan_slow),
+      V(plan_unusable), V(read_only), V(replica_behind), V(timeout), V(transaction_pooler), V(version).
     - A fault of the server has the name of its condition, such as V(undefined_column) or V(connection_lost).
   returned: failure
   type: str

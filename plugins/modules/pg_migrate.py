@@ -37,9 +37,15 @@ options:
     description: With V(rolled_back) the names of those to undo; all of the folder when not given.
     type: list
     elements: str
+  other_path:
+    description:
+      - The folder of the other phase. An index that one of its applied files dropped is not in C(indexes) any more,
+        until a later file makes it again.
+    type: path
   phase:
     description:
-      - With V(expand) nothing may take away what the release before needs.
+      - With V(expand) nothing may take away what the release before needs, so DROP, TRUNCATE, DELETE, REVOKE and ALTER
+        with DROP, RENAME, DETACH or SET SCHEMA are refused, whether O(lint) is set or not.
       - With V(contract) it may.
     type: str
     choices: [expand, contract]
@@ -52,7 +58,9 @@ options:
     description: Path of squawk. Without it the one beside the Python interpreter or in C(PATH).
     type: path
   lint_exclude:
-    description: Rules of squawk that count as meant so.
+    description:
+      - Rules that count as meant so, of squawk or of the expand phase (V(expand-drop), V(expand-truncate),
+        V(expand-delete), V(expand-revoke), V(expand-rename), V(expand-detach), V(expand-set-schema)).
     type: list
     elements: str
     default: []
@@ -124,8 +132,8 @@ replicas:
   elements: dict
 reason:
   description:
-    - Stable code of a refusal. Ours are V(cannot_lift), V(lint), V(locked), V(no_migrations), V(no_way_back),
-      V(not_expand), V(not_sql), V(not_supported), V(replica_behind), V(squawk_failed),
+    - Stable code of a refusal. Ours are V(cannot_lift), V(evidence), V(lint), V(locked), V(no_migrations),
+      V(no_way_back), V(not_expand), V(not_sql), V(not_supported), V(replica_behind), V(squawk_failed),
       V(squawk_missing), V(version_differs).
     - A fault of the server has the name of its condition, such as V(lock_not_available).
   returned: failure
@@ -142,6 +150,7 @@ SPEC = {
     "path": {"type": "path", "required": True},
     "state": {"type": "str", "choices": ["applied", "rolled_back"], "default": "applied"},
     "migrations": {"type": "list", "elements": "str"},
+    "other_path": {"type": "path"},
     "phase": {"type": "str", "choices": ["expand", "contract"], "default": "expand"},
     "lint": {"type": "bool", "default": True},
     "squawk": {"type": "path"},

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._migrate.indexes import lift
-from ansible_collections.tars.rollout.plugins.module_utils._migrate.tokens import statements
+from ansible_collections.tars.rollout.plugins.module_utils._migrate.tokens import statements, tokens
 
 _PLAIN = re.compile(r"^\s*--\s*transactional\s*:\s*false\s*$", re.IGNORECASE | re.MULTILINE)
 _DEPENDS = re.compile(r"^\s*--\s*depends\s*:", re.IGNORECASE | re.MULTILINE)
@@ -86,15 +86,41 @@ def _parted(text: str) -> tuple[list[str], list[dict[str, Any]]]:
     return rest, indexes
 
 
-def net(migrations: Iterable[Migration]) -> list[dict[str, Any]]:
-    """The indexes as they are in the end, in the order of their last statement."""
-    last: dict[tuple[str, str], dict[str, Any]] = {}
-    for one in migrations:
+def net(
+    migrations: Sequence[Migration], others: Sequence[Migration] = (), applied: Sequence[str] = ()
+) -> list[dict[str, Any]]:
+    """The indexes of ``migrations`` as they are in the end, in the order of their last statement.
+
+    ``others``, the files of the other phase, count as far as they are applied, in the order of ``applied``: an index
+    that a contract step dropped is not wanted any more, until a later file makes it again.
+    """
+    at = {name: number for number, name in enumerate(applied)}
+    order = [(at.get(one.id, len(at)), one, True) for one in migrations]
+    order += [(at[one.id], one, False) for one in others if one.id in at]
+    last: dict[tuple[str, str], tuple[dict[str, Any], bool]] = {}
+    for _number, one, own in sorted(order, key=lambda item: item[0]):
         for entry in one.indexes:
             key = (entry.get("schema", ""), entry["name"])
             last.pop(key, None)
-            last[key] = entry
-    return list(last.values())
+            last[key] = (entry, own)
+    return [entry for entry, own in last.values() if own]
+
+
+def check_constraints(todo: Sequence[Migration]) -> None:
+    """Refuse a constraint on an index that is not there yet: indexes are made after all SQL."""
+    lifted = {entry["name"] for one in todo for entry in one.indexes if entry["state"] == "present"}
+    for one in todo:
+        for statement in one.apply:
+            seen = list(tokens(statement))
+            for at in range(len(seen) - 2):
+                words = (seen[at].word, seen[at + 1].word)
+                if words == ("using", "index") and seen[at + 2].identifier in lifted:
+                    raise RolloutError(
+                        f"{one.path.name} makes a constraint of index {seen[at + 2].identifier}, which is taken out of "
+                        "the files and built after all SQL",
+                        reason="cannot_lift",
+                        hint="Put the ALTER TABLE into a file of the next release, when the index is there",
+                    )
 
 
 def pending(migrations: Sequence[Migration], applied: Iterable[str]) -> list[Migration]:

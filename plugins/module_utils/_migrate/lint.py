@@ -25,7 +25,11 @@ COVERED = (
     "ban-concurrent-index-creation-in-transaction",
 )
 # What a contract step is for.
-CONTRACT = ("ban-drop-column", "ban-drop-table", "ban-drop-not-null", "renaming-column", "renaming-table")
+CONTRACT = (
+    *("ban-drop-column", "ban-drop-table", "ban-drop-not-null", "ban-drop-view", "ban-drop-function"),
+    *("ban-drop-constraint", "ban-drop-type", "ban-drop-domain", "ban-drop-default", "ban-drop-schema"),
+    *("ban-drop-sequence", "ban-set-schema", "renaming-column", "renaming-table", "renaming-object"),
+)
 # Advice on style, which is shown and refuses nothing.
 STYLE = "prefer-"
 

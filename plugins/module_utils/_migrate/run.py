@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
-from ansible_collections.tars.rollout.plugins.module_utils._migrate import files, lint
+from ansible_collections.tars.rollout.plugins.module_utils._migrate import expand, files, lint
 from ansible_collections.tars.rollout.plugins.module_utils._migrate.files import Migration
 from ansible_collections.tars.rollout.plugins.module_utils._migrate.yoyo import APPLIED, TABLE, Yoyo
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index import options
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import facts, lag, replicas
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import added, facts, lag, replicas
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
@@ -32,23 +32,29 @@ PAUSE = 0.5
 def run(call: Call) -> Mapping[str, Any]:
     """What ``run`` of the module does."""
     migrations = files.read(call.params["path"])
+    others = files.read(call.params["other_path"]) if call.params["other_path"] else []
     session = Session(options.address(call.params))
     try:
         facts.check_server(session, allow_pooler=False)
-        return _Run(call, session, migrations).go()
+        return _Run(call, session, migrations, others).go()
     finally:
         session.close()
 
 
 class _Run:
-    def __init__(self, call: Call, session: Session, migrations: Sequence[Migration]) -> None:
+    def __init__(
+        self, call: Call, session: Session, migrations: Sequence[Migration], others: Sequence[Migration]
+    ) -> None:
         self.call, self.params, self.session, self.migrations = call, call.params, session, migrations
+        # Those of the other phase.
+        self.others = others
         self.result: dict[str, Any] = {"changed": False, "ran": [], "lint": [], "replicas": []}
 
     def go(self) -> dict[str, Any]:
         back = self.params["state"] == "rolled_back"
         todo = self._todo(applied(self.session))
-        self.result.update(pending=[one.id for one in todo], indexes=files.net(self.migrations), changed=bool(todo))
+        wanted = files.net(self.migrations, self.others, applied(self.session))
+        self.result.update(pending=[one.id for one in todo], indexes=wanted, changed=bool(todo))
         if not back:
             self._judge(todo)
         if todo and self.params["max_replication_lag"] is not None:
@@ -70,15 +76,12 @@ class _Run:
 
     def _judge(self, todo: Sequence[Migration]) -> None:
         """Everything that refuses a migration before one of them runs."""
-        dropped = [entry["name"] for one in todo for entry in one.indexes if entry["state"] == "absent"]
-        if self.params["phase"] == "expand" and dropped:
-            raise RolloutError(
-                f"A migration of the expand phase drops index {dropped[0]}, which the release before may need",
-                reason="not_expand",
-                hint="Drop it in the contract phase",
-            )
+        files.check_constraints(todo)
+        if self.params["phase"] == "expand":
+            expand.check(todo, self.params["lint_exclude"])
         if self.params["lint"]:
-            exclude = [*lint.COVERED, *self.params["lint_exclude"]]
+            own = [rule for rule in self.params["lint_exclude"] if not rule.startswith("expand-")]
+            exclude = [*lint.COVERED, *own]
             exclude += lint.CONTRACT if self.params["phase"] == "contract" else ()
             squawk = lint.program(self.params["squawk"] or "")
             found = lint.findings(squawk, [one.path for one in todo], self.session.version, exclude)
@@ -120,6 +123,8 @@ class _Run:
         """With retries: its locks are tried for a short while only, so that nobody queues long behind them."""
         for left in reversed(range(self.params["retries"] + 1)):
             self._tell(one.id, "runs")
+            if self.params["state"] == "applied":
+                added.migration(self.params["evidence"], one.id)
             try:
                 act(one)
             except ServerFault as fault:

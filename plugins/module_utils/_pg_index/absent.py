@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index.options import replicas
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import on_standbys
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import blockers, catalog, facts, partitions
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.blockers import Blocker
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
 
 
@@ -92,7 +90,7 @@ def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
     result.update(changed=made.changes, would=["drop"] if made.changes else [], queries=made.statements)
     if made.changes:
         found = blockers.lasting(work.monitor, made.tables, [], work.call.clock, drop=True)
-        result["blockers"] = blockers.shown([*found, *_on_standbys(work, made.tables)])
+        result["blockers"] = blockers.shown([*found, *on_standbys(work, made.tables)])
 
 
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
@@ -107,7 +105,7 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
         if made.seen is None or made.seen.oid != index.oid:
             return
         work.wait_for_blockers(made.tables, index.text, what, result, drop=True)
-        work.wait_for(lambda: _on_standbys(work, made.tables), index.text, what, result)
+        work.wait_for(lambda: on_standbys(work, made.tables), index.text, what, result)
         work.call.stop.check(f"about to drop index {index.text}")
         if index.kind == "I":
             work.quick(made.statements, what, made.tables, result)
@@ -116,25 +114,6 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     finally:
         work.unlock()
     result.update(changed=True, table=index.table, definition=index.definition)
-
-
-def _on_standbys(work: Work, tables: list[int]) -> list[Blocker]:
-    """Readers on the replicas of the call: replay of the drop would stop behind them, and end them after a while."""
-    found: list[Blocker] = []
-    for name, address in replicas(work.params).items():
-        try:
-            session = Session(address)
-        except ServerFault as fault:
-            raise IndexFault(
-                f"Whether replica {name} reads the table could not be seen: {fault.msg}",
-                reason="replica_behind",
-                hint="Correct verify_replicas, or leave that replica out; nothing was dropped",
-            ) from None
-        try:
-            found += blockers.readers_on(name, session, tables, work.call.clock)
-        finally:
-            session.close()
-    return found
 
 
 def _concurrently(work: Work, made: Plan, index: Index, what: str, result: dict[str, Any]) -> None:

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import room
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan, find, plan, swap
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import sweep
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
+    added,
     blockers,
-    catalog,
     duplicates,
     leftovers,
-    size,
 )
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.definition import differences
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import FRESH, OLD, with_suffix
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import FRESH, with_suffix
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import qualified, storage
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
@@ -35,7 +35,6 @@ def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
         own = [work.monitor.pid]
         now = blockers.lasting(work.monitor, [made.table.oid], own, work.call.clock, drop=False)
         result["blockers"] = blockers.shown(now)
-        check_room(work, made, result)
 
 
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
@@ -54,7 +53,7 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
             if result["leftover"] == "renamed_aside":
                 _seen, indexes = find(work, made.wanted, made.table)
                 made.sweep += [one for one in indexes if leftovers.is_of(one, made.wanted.name, (leftovers.ASIDE,))]
-            _sweep(work, made, result)
+            sweep(work, made.table, made.wanted.name, made.sweep, result)
         finally:
             work.unlock()
     seen, _others = find(work, made.wanted, made.table)
@@ -73,17 +72,22 @@ def _adopt(work: Work, made: Plan, result: dict[str, Any]) -> Plan:
     deadline = Deadline(work.call.clock, work.params["timeout"])
     while made.action == "adopt" and made.seen is not None:
         result["adopted"] = True
-        work.tell(made.text, f"is being built by pid {leftovers.builder(work.monitor, made.seen)}", "WAITING")
-        while leftovers.builder(work.monitor, made.seen):
-            if deadline.over:
-                raise IndexFault(
-                    f"Somebody else's build of index {made.text} had not ended after {deadline.budget:g} s",
-                    reason="timeout",
-                    hint="See who builds it, or raise timeout; nothing was changed",
-                )
-            work.call.clock.sleep(0.2, f"waiting for somebody else's build of index {made.text}")
+        wait_for_builder(work, made.seen, deadline)
         made = plan(work, made.wanted, made.table)
     return made
+
+
+def wait_for_builder(work: Work, index: Index, deadline: Deadline) -> None:
+    """Until nobody builds it any more."""
+    work.tell(index.text, f"is being built by pid {leftovers.builder(work.monitor, index)}", "WAITING")
+    while leftovers.builder(work.monitor, index):
+        if deadline.over:
+            raise IndexFault(
+                f"Somebody else's build of index {index.text} had not ended after {deadline.budget:g} s",
+                reason="timeout",
+                hint="See who builds it, or raise timeout; nothing was changed",
+            )
+        work.call.clock.sleep(0.2, f"waiting for somebody else's build of index {index.text}")
 
 
 def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
@@ -94,31 +98,27 @@ def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
         result.update(changed=True, action="alter_set_no_rebuild")
     elif made.action in ("create", "rebuild"):
         guard(work, made, result)
+        if made.action == "create":
+            added.index(work.params["evidence"], made.table.schema, made.wanted.name)
         if seen is not None:
-            result["leftover"] = leftovers.remove(work.worker, seen)
+            result["leftover"] = leftovers.remove(work.worker, seen, made.wanted.name, result["queries"])
             result.update(changed=True, repaired="invalid_rebuilt")
         create(work, made, made.wanted.name, result)
     elif made.action == "replace":
         _replace(work, made, result)
 
 
-def guard(work: Work, made: Plan, result: dict[str, Any], *, room: bool = True) -> None:
+def guard(work: Work, made: Plan, result: dict[str, Any], *, space: bool = True) -> None:
     """All that may refuse a build before anything is touched."""
-    if room:
-        check_room(work, made, result)
+    if space and "estimate_bytes" not in result:
+        # It was not to be built when the call began.
+        room.check(work, [(made, result)])
     work.wait_for_blockers([made.table.oid], made.text, f"Building index {made.text}", result)
     work.call.stop.check(f"about to build index {made.text}")
 
 
-def check_room(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    need = size.estimate(work.monitor, made.wanted, made.table)
-    result["estimate_bytes"] = need
-    if (space := work.params["free_space"]) is not None:
-        result.update(size.check_space(work.monitor, need, space["min_free_after_gb"], space["free_gb"]))
-
-
-def create(work: Work, made: Plan, name: str, result: dict[str, Any]) -> None:
-    """Build it under a name."""
+def create(work: Work, made: Plan, name: str, result: dict[str, Any], base: str = "") -> None:
+    """Build it under a name. ``base``: by which name a later run finds leftovers, when that is another than wanted."""
     statement = made.wanted.create(qualified(name), made.table.sql)
 
     def on_fault(fault: ServerFault) -> None:
@@ -126,9 +126,9 @@ def create(work: Work, made: Plan, name: str, result: dict[str, Any]) -> None:
             fault.hint = "Remove the duplicates; some of them stand in duplicates.sample"
             result["duplicates"] = duplicates.sample(work.monitor, made.wanted, made.table)
 
-    work.build(statement, made.table.schema, name, made.table, result, on_fault)
+    work.build(statement, made.table.schema, name, made.table, result, on_fault, base or made.wanted.name)
     result["changed"] = True
-    if any(not key.is_column for key in made.wish.keys):
+    if made.analyze:
         _analyze(work, made, result)
 
 
@@ -138,46 +138,21 @@ def _analyze(work: Work, made: Plan, result: dict[str, Any]) -> None:
     if work.monitor.value(query, {"oid": made.table.oid}):
         result["warnings"] = [*result["warnings"], f"not analyzed: another build runs on {made.table.text}"]
         return
-    work.worker.run(f"ANALYZE {made.table.sql}", f"Analyzing table {made.table.text}")
+    work.worker.run(made.analyze, f"Analyzing table {made.table.text}")
     result["analyzed"] = True
+    result["queries"].append(made.analyze)
 
 
 def _replace(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Build beside, swap the names in one transaction, then let the old one go: a valid index is always there."""
     guard(work, made, result)
     fresh = with_suffix(made.wanted.name, FRESH)
-    left = next((one for one in catalog.of_table(work.monitor, made.table.oid) if one.name == fresh), None)
-    if left is not None and (not left.valid or differences(left, made.wish, made.wanted)):
-        leftovers.remove(work.worker, left)
-        left = None
-    if left is None:
+    if made.fresh is not None and not made.fresh_fits:
+        leftovers.remove(work.worker, made.fresh, made.wanted.name, result["queries"])
+    if not made.fresh_fits:
         create(work, made, fresh, result)
-    number = 1
-    while catalog.named(work.monitor, made.table.schema, with_suffix(made.wanted.name, OLD, number)):
-        number += 1
-    old = with_suffix(made.wanted.name, OLD, number)
-    schema = made.table.schema
     what = f"Putting the new index {made.text} in the place of the old one"
-    work.quick(swap(schema, made.wanted.name, fresh, old), what, [made.table.oid], result)
+    work.quick(swap(made.table.schema, made.wanted.name, fresh, made.old), what, [made.table.oid], result)
     result.update(changed=True, replaced=True, action="replace")
     _now, indexes = find(work, made.wanted, made.table)
-    made.sweep = [*made.sweep, *(one for one in indexes if one.name == old)]
-
-
-def _sweep(work: Work, made: Plan, result: dict[str, Any]) -> None:
-    """Drop the leftovers; when somebody is in the way after a build, the next run does."""
-    for index in made.sweep:
-        if catalog.by_oid(work.monitor, index.oid) is None:
-            continue
-        what = f"Dropping the leftover {index.text}"
-        try:
-            # What was only put aside can wait for the next run; one that was replaced still costs every write.
-            now = result["changed"] and not leftovers.is_of(index, made.wanted.name, (OLD,))
-            work.wait_for_blockers([index.table_oid], made.text, what, result, drop=True, now=now)
-            leftovers.drop(work.worker, index)
-        except IndexFault as fault:
-            if not result["changed"]:
-                raise
-            result["warnings"] = [*result["warnings"], f"leftover {index.text} stays until the next run: {fault.msg}"]
-        else:
-            result.update(changed=True, swept=[*result["swept"], index.text])
+    made.sweep = [*(one for one in indexes if one.name == made.old), *made.sweep]

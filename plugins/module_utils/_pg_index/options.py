@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.tars.rollout.plugins.module_utils._errors import MASK
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Address
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted, wanted
@@ -61,6 +62,7 @@ CONNECTION: dict[str, Any] = {
     "verify_replicas": {"type": "list", "elements": "dict", "default": [], "options": _REPLICA},
     "replica_timeout": {"type": "float", "default": 60.0},
     "region": {"type": "str", "default": ""},
+    "evidence": {"type": "path"},
 }
 SPEC: dict[str, Any] = {
     **INDEX,
@@ -85,15 +87,27 @@ EXCLUSIVE = [("indexes", name) for name, option in INDEX.items() if "default" no
 _DSN = re.compile(r"://|\b(host|hostaddr|port|user|password|passfile|dbname|service|sslmode)\s*=", re.IGNORECASE)
 
 
-def address(params: Mapping[str, Any]) -> Address:
-    """The primary; refuses a connection string in the place of a name."""
-    for name in ("login_host", "login_db", "login_user"):
-        if _DSN.search(params[name] or ""):
+def check_names(params: Mapping[str, Any]) -> None:
+    """Refuse a connection string in the place of a name, for the primary and for every replica."""
+    login = ("login_host", "login_db", "login_user")
+    given = [(name, params[name]) for name in login]
+    for number, entry in enumerate(params["verify_replicas"], start=1):
+        given += [(f"{name} of entry {number} of verify_replicas", entry[name]) for name in ("name", "host", "user")]
+    for name, value in given:
+        if _DSN.search(value or ""):
+            hidden = dict.fromkeys((*login, "verify_replicas"), MASK)
             raise IndexFault(
                 f"{name} holds a whole connection string, which is not repeated here",
                 reason="input",
-                hint="Give its parts: login_host, login_port, login_user, login_password, login_db",
+                hint="Give its parts: host, port, user and password, each in the option of that name",
+                # Ansible itself would repeat the options as they were given.
+                fields={"invocation": {"module_args": {**params, **hidden}}},
             )
+
+
+def address(params: Mapping[str, Any]) -> Address:
+    """The primary; refuses a connection string in the place of a name."""
+    check_names(params)
     return Address(
         host=params["login_host"] or "",
         port=params["login_port"],

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index import build, parts, present
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import build, parts, present, room
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import drop_sql, sweep
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
+    added,
     blockers,
     catalog,
     facts,
@@ -46,8 +48,9 @@ def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
     seen, indexes = present.find(work, wanted, table)
     made = Plan(wanted, table, wish, seen, "none")
     left = [one for one in indexes if leftovers.is_of(one, wanted.name, (FRESH, OLD)) and not one.constraint]
+    below = parts.left(work, made)
     if seen is None:
-        made.action, made.sweep = "create", left
+        made.action, made.sweep = "create", left + below
         return made
     # Storage parameters stand at the indexes of the partitions.
     made.drift = [name for name in differences(seen, wish, wanted) if name != "storage"]
@@ -57,6 +60,7 @@ def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
     made.action = _action(made, seen)
     # The half-built successor is what a replacement goes on with.
     made.sweep = [one for one in left if made.action != "replace" or leftovers.is_of(one, wanted.name, (OLD,))]
+    made.sweep += below
     return made
 
 
@@ -97,14 +101,13 @@ def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
         tables = partitions.tree(work.monitor, made.table)
         found = blockers.lasting(work.monitor, tables, [], work.call.clock, drop=False)
         result["blockers"] = blockers.shown(found)
-        build.check_room(work, made, result)
 
 
 def statements(work: Work, made: Plan) -> list[str]:
     """What a run would say to the server, in order; partitions that have a fitting index already included."""
-    steps = [f"DROP INDEX {one.sql}" for one in made.sweep]
+    steps = [drop_sql(one) for one in made.sweep if one.kind == "I"]
     if made.action == "alter_set":
-        steps += [f"ALTER INDEX {one.sql} SET ({storage(made.wanted.storage)})" for one in made.parts]
+        steps += _alter(made)
     if made.action in ("create", "rebuild", "replace"):
         wanted = parts.named(made.wanted, made.table, with_suffix(made.wanted.name, FRESH))
         wanted = wanted if made.action == "replace" else made.wanted
@@ -112,7 +115,11 @@ def statements(work: Work, made: Plan) -> list[str]:
             steps.append(wanted.create(qualified(wanted.name), made.table.sql, how="", only="ONLY"))
         for leaf in [one for one in parts.below(work, made.table) if one.kind == "r"]:
             steps.append(wanted.create(quote(parts.name_of(leaf, wanted)), leaf.sql))
-    return steps
+    return [*steps, *(drop_sql(one) for one in made.sweep if one.kind != "I")]
+
+
+def _alter(made: Plan) -> list[str]:
+    return [f"ALTER INDEX {one.sql} SET ({storage(made.wanted.storage)})" for one in made.parts]
 
 
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
@@ -138,21 +145,28 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
 
 def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
     tables = partitions.tree(work.monitor, made.table)
-    for left in made.sweep:
-        _drop(work, left, tables, result)
+    trees = [one for one in made.sweep if one.kind == "I"]
+    sweep(work, made.table, made.wanted.name, trees, result)
     if made.action == "alter_set":
-        work.quick(statements(work, made), f"Changing storage parameters of {made.text}", tables, result)
+        work.quick(_alter(made), f"Changing storage parameters of {made.text}", tables, result)
         result.update(changed=True, action="alter_set_no_rebuild")
     if made.action in ("create", "rebuild", "replace"):
-        # All partitions at once, before any of them is touched.
-        build.check_room(work, made, result)
+        if "estimate_bytes" not in result:
+            # It was not to be built when the call began. All partitions at once, before any of them is touched.
+            room.check(work, [(made, result)])
+        parts.adopt(work, made, result)
         work.wait_for_blockers(tables, made.text, f"Building index {made.text}", result)
+    if made.action == "create":
+        added.index(work.params["evidence"], made.table.schema, made.wanted.name)
     if made.action == "replace":
         _replace(work, made, tables, result)
     elif made.action in ("create", "rebuild"):
         if made.action == "rebuild":
             result["repaired"] = "invalid_rebuilt"
         _whole(work, made, result)
+    # Last, for only a drop has to wait for readers; what this run put aside itself included.
+    left = {one.oid: one for one in [*made.sweep, *parts.left(work, made)] if one.kind != "I"}
+    sweep(work, made.table, made.wanted.name, left.values(), result)
 
 
 def _whole(work: Work, made: Plan, result: dict[str, Any]) -> None:
@@ -178,18 +192,8 @@ def _replace(work: Work, made: Plan, tables: list[int], result: dict[str, Any]) 
     new, _indexes = present.find(work, fresh, made.table)
     if new is None:
         raise AssertionError("the new index was built a moment ago")
-    renames, old = parts.renames(work, made, new)
+    renames = parts.renames(work, made, new)
     work.quick(renames, f"Putting the new index {made.text} in the place of the old one", tables, result)
     result.update(changed=True, replaced=True, action="replace")
     if (left := catalog.by_oid(work.monitor, made.seen.oid)) is not None:
-        try:
-            _drop(work, left, tables, result)
-        except IndexFault as fault:
-            result["warnings"] = [*result["warnings"], f"leftover {old} stays until the next run: {fault.msg}"]
-
-
-def _drop(work: Work, index: Index, tables: list[int], result: dict[str, Any]) -> None:
-    what = f"Dropping the leftover {index.text}"
-    work.wait_for_blockers(tables, index.text, what, result, drop=True)
-    work.quick([f"DROP INDEX IF EXISTS {index.sql}"], what, tables, result)
-    result.update(changed=True, swept=[*result["swept"], index.text])
+        sweep(work, made.table, made.wanted.name, [left], result)

@@ -20,13 +20,20 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog imp
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.definition import differences, probe
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import OLD, REINDEX, with_suffix
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import (
+    ASIDE,
+    FRESH,
+    OLD,
+    REINDEX,
+    with_suffix,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import (
     NAME_BYTES,
     Wanted,
     qualified,
     quote,
 )
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
 
 def below(work: Work, table: Table) -> list[Table]:
@@ -88,7 +95,8 @@ def _child(work: Work, made: Plan, child: Table, mine: Index | None, result: dic
         return _again(work, made, child, mine, result)
     every = catalog.of_table(work.monitor, child.oid)
     free = [one for one in every if not one.parent and not one.constraint]
-    fits = [one for one in free if not differences(one, probe(work.monitor, made.wanted, child), made.wanted)]
+    like = probe(work.monitor, made.wanted, child) if free else made.wish
+    fits = [one for one in free if not differences(one, like, made.wanted)]
     if child.kind != "p" and (valid := [one for one in fits if one.valid]):
         return valid[0]
     name = mine.name if mine is not None else _free_name(work, child, made.wanted, every)
@@ -99,12 +107,41 @@ def _child(work: Work, made: Plan, child: Table, mine: Index | None, result: dic
     else:
         for index in free:
             if index.name == name and not index.valid and not leftovers.builder(work.monitor, index):
-                leftovers.remove(work.worker, index)
+                leftovers.remove(work.worker, index, name_of(child, made.wanted), result["queries"])
         part = Plan(wish, child, made.wish, None, "create")
-        build.guard(work, part, result, room=False)
-        build.create(work, part, name, result)
+        build.guard(work, part, result, space=False)
+        build.create(work, part, name, result, name_of(child, made.wanted))
         result["partitions_built"] += 1
     return _named(work, child.schema, name)
+
+
+def adopt(work: Work, made: Plan, result: dict[str, Any]) -> None:
+    """Wait for those who build an index as wanted on a partition right now: it is attached when it is valid."""
+    deadline = Deadline(work.call.clock, work.params["timeout"])
+    for index in catalog.invalid_below(work.monitor, made.table.oid):
+        if leftovers.builder(work.monitor, index) and not differences(index, made.wish, made.wanted):
+            result["adopted"] = True
+            build.wait_for_builder(work, index, deadline)
+
+
+def left(work: Work, made: Plan) -> list[Index]:
+    """What earlier runs left at the partitions: put aside, or of a rebuild that was killed."""
+    loose = catalog.invalid_below(work.monitor, made.table.oid)
+    if not loose:
+        return []
+    leaves = {one.oid: one for one in below(work, made.table)}
+    mine = {one.table_oid: one for one in (attached(work, made.seen.oid) if made.seen else [])}
+    wishes = [made.wanted, named(made.wanted, made.table, with_suffix(made.wanted.name, FRESH))]
+    found = []
+    for one in loose:
+        bases, rebuilt = [name_of(leaves[one.table_oid], wish) for wish in wishes], mine.get(one.table_oid)
+        bases += [rebuilt.name] if rebuilt is not None else []
+        ours = any(leftovers.is_of(one, base, (ASIDE,)) for base in bases)
+        if rebuilt is not None and (made.wanted.sweep or not rebuilt.valid):
+            ours = ours or leftovers.is_of(one, rebuilt.name, REINDEX)
+        if ours and not one.constraint and not leftovers.builder(work.monitor, one):
+            found.append(one)
+    return found
 
 
 def _free_name(work: Work, child: Table, wanted: Wanted, every: list[Index]) -> str:
@@ -122,13 +159,14 @@ def _again(work: Work, made: Plan, child: Table, mine: Index, result: dict[str, 
     """Rebuild an INVALID index that is attached, and so cannot be dropped alone; a failure leaves nothing new."""
     what = f"Rebuilding index {mine.text}"
     work.wait_for_blockers([child.oid], made.text, what, result)
+    before = {one.oid for one in catalog.of_table(work.monitor, child.oid)}
     ended = work.long(f"REINDEX INDEX CONCURRENTLY {mine.sql}", what, made.text, [child.oid], result)
     if ended.fault is not None or ended.why:
         if ended.why != "stop":
             work.recover(child, made.text)
         for one in catalog.of_table(work.monitor, child.oid):
-            if not one.valid and not one.parent and leftovers.is_of(one, mine.name, REINDEX):
-                result["leftover"] = leftovers.remove(work.monitor, one)
+            if one.oid not in before and not one.valid and leftovers.is_of(one, mine.name, REINDEX):
+                result["leftover"] = leftovers.remove(work.monitor, one, mine.name, result["queries"])
         if ended.why == "stop":
             raise Interrupted(what[:1].lower() + what[1:], work.call.stop.why)
         raise ended.fault or IndexFault(
@@ -153,8 +191,8 @@ def _named(work: Work, schema: str, name: str) -> Index:
     return index
 
 
-def renames(work: Work, made: Plan, new: Index) -> tuple[list[str], str]:
-    """How the names of a whole tree change: the old ones aside, the new ones in their places; and the old name."""
+def renames(work: Work, made: Plan, new: Index) -> list[str]:
+    """How the names of a whole tree change: the old ones aside, the new ones in their places."""
     if made.seen is None:
         raise AssertionError("only an index that is there is replaced")
     number = 1
@@ -168,4 +206,4 @@ def renames(work: Work, made: Plan, new: Index) -> tuple[list[str], str]:
     for one in attached(work, new.oid):
         if (same := before.get(one.table_oid)) is not None:
             steps.append(f"ALTER INDEX {one.sql} RENAME TO {quote(same.name)}")
-    return steps, f"{made.table.schema}.{old}"
+    return steps

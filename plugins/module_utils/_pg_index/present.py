@@ -37,6 +37,10 @@ class Plan:
     sweep: list[Index] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     parts: list[Index] = field(default_factory=list)
+    # For ``replace``: what stands under the name of the new one, and whether it is it; how the old one is called then.
+    fresh: Index | None = None
+    fresh_fits: bool = False
+    old: str = ""
 
     @property
     def text(self) -> str:
@@ -51,18 +55,28 @@ class Plan:
     @property
     def statements(self) -> list[str]:
         """What a run would say to the server, in order."""
-        name, table, seen = self.wanted.name, self.table, self.seen
-        build, drop = self.wanted.create(qualified(name), table.sql), "DROP INDEX CONCURRENTLY"
-        steps = [build] if self.action == "create" else []
+        name, table, seen, drop = self.wanted.name, self.table, self.seen, leftovers.drop_sql
+        build = [self.wanted.create(qualified(name), table.sql), *([self.analyze] if self.analyze else [])]
+        steps = build if self.action == "create" else []
         if seen is not None and self.action == "rebuild":
-            steps = [f"{drop} {seen.sql}", build]
+            steps = [drop(seen.sql), *build]
         if seen is not None and self.action == "alter_set":
             steps = [f"ALTER INDEX {seen.sql} SET ({storage(self.wanted.storage)})"]
         if seen is not None and self.action == "replace":
-            fresh, old = (with_suffix(name, suffix) for suffix in (FRESH, f"{OLD}1"))
-            steps = [self.wanted.create(qualified(fresh), table.sql), *swap(table.schema, name, fresh, old)]
-            steps.append(f"{drop} {qualified(table.schema, old)}")
-        return [*steps, *(f"{drop} {one.sql}" for one in self.sweep)]
+            fresh = with_suffix(name, FRESH)
+            steps = [] if self.fresh is None or self.fresh_fits else [drop(self.fresh.sql)]
+            steps += [] if self.fresh_fits else [self.wanted.create(qualified(fresh), table.sql), *build[1:]]
+            steps += [*swap(table.schema, name, fresh, self.old), drop(qualified(table.schema, self.old))]
+        return [*steps, *(drop(one.sql) for one in self.sweep)]
+
+    @property
+    def analyze(self) -> str:
+        """Statistics of an expression come with ANALYZE only; empty where there is none."""
+        return "" if all(key.is_column for key in self.wish.keys) else f"ANALYZE {self.table.sql}"
+
+    @property
+    def builds(self) -> bool:
+        return self.action in ("create", "rebuild", "replace")
 
     @property
     def changes(self) -> bool:
@@ -121,7 +135,19 @@ def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
     else:
         made.drift = differences(seen, wish, wanted)
         made.action = _of_valid(made, seen)
+    if made.action == "replace":
+        _prepare(work, made)
     return made
+
+
+def _prepare(work: Work, made: Plan) -> None:
+    """A replacement that was cut short left its new index: one that fits is taken, another one goes first."""
+    fresh = with_suffix(made.wanted.name, FRESH)
+    seen = next((one for one in catalog.of_table(work.monitor, made.table.oid) if one.name == fresh), None)
+    made.fresh = seen
+    made.fresh_fits = seen is not None and seen.valid and not differences(seen, made.wish, made.wanted)
+    made.sweep = [one for one in made.sweep if one.name != fresh]
+    made.old = leftovers.free_name(work.monitor, made.table.schema, made.wanted.name, OLD)
 
 
 def find(work: Work, wanted: Wanted, table: Table) -> tuple[Index | None, list[Index]]:

@@ -20,6 +20,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._pg_index import (
     partitioned,
     parts,
     present,
+    room,
 )
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import facts, lag, plans, replicas
@@ -124,12 +125,24 @@ def _all(work: Work, jobs: list[Job], whole: dict[str, Any]) -> None:
         whole.update(lag.check(session, work.call.clock, params["max_replication_lag"]))
         if not whole.pop("streaming"):
             work.call.warn("max_replication_lag was given, and no replica streams from this primary")
+    room.check(work, [(job.made, job.result) for job in jobs if isinstance(job.made, present.Plan) and job.made.builds])
+    begun = False
     for job in jobs:
+        if begun and job.changes and params["max_replication_lag"] is not None and not work.call.check_mode:
+            _let_catch_up(work, job)
         job.go()
+        begun = begun or job.result["changed"]
     whole["diff"] = [_diff(job) for job in jobs if job.result["queries"]]
     if work.call.check_mode:
         return
     _prove(work, jobs, whole)
+
+
+def _let_catch_up(work: Work, job: Job) -> None:
+    """What was done before this one put the replicas back: they get time, and the rest waits for another run."""
+    limit, patience = work.params["max_replication_lag"], work.params["replica_timeout"]
+    done = f"what stands before index {job.wanted.text} is done, and the same command goes on from there"
+    lag.check(work.monitor, work.call.clock, limit, done, patience)
 
 
 def _diff(job: Job) -> dict[str, str]:

@@ -113,10 +113,8 @@ class Work:
         deadline = Deadline(self.call.clock, RECONNECT)
         while True:
             try:
-                if self.monitor.closed or not self._answers(self.monitor):
-                    self.monitor.close()
-                    self.monitor = Session(self.address)
-                    self.free(self.monitor)
+                if not self._answers(self.monitor):
+                    self._revive()
                 if self._worker is not None and not self._answers(self._worker):
                     self._worker.close()
                     self._worker = None
@@ -127,6 +125,10 @@ class Work:
                 if deadline.over:
                     raise
                 self.call.clock.sleep(PAUSE, "connecting again")
+
+    def _revive(self) -> None:
+        self.monitor.reopen()
+        self.free(self.monitor)
 
     @staticmethod
     def _answers(session: Session) -> bool:
@@ -214,7 +216,12 @@ class Work:
         """A statement that may take hours, watched."""
         result["queries"].append(statement)
         watched = Watched(
-            self.worker, self.monitor, self.call.clock, self.call.stop, lambda look: self.tell(index, look.text)
+            self.worker,
+            self.monitor,
+            self.call.clock,
+            self.call.stop,
+            lambda look: self.tell(index, look.text),
+            self._revive,
         )
         ended = watched.run(statement, what, tables, self.params["timeout"], drop=drop)
         if len(ended.behind) > len(result["queue_behind"]):
@@ -229,10 +236,11 @@ class Work:
         table: Table,
         result: dict[str, Any],
         on_fault: Callable[..., None],
+        base: str,
     ) -> None:
         """Build an index to its end, with retries; whatever fails is cleaned up before it is told.
 
-        ``on_fault`` gets the server's fault before it is raised.
+        ``on_fault`` gets the server's fault before it is raised. ``base``: by which name a later run finds leftovers.
         """
         text = f"{schema}.{name}"
         begin = self.monitor.value("SELECT pg_current_wal_lsn()::text")
@@ -245,7 +253,7 @@ class Work:
                 wal = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), %(begin)s)::bigint"
                 result["wal_bytes"] += self.monitor.value(wal, {"begin": begin})
                 return
-            self._after_failure(schema, name, table, ended, result)
+            self._after_failure(schema, name, table, ended, result, base)
             fault = ended.fault
             if ended.why == "timeout":
                 raise IndexFault(
@@ -262,12 +270,14 @@ class Work:
             self.tell(text, f"{fault.sqlstate or 'connection lost'}, tries again", "RETRY")
             self.call.clock.sleep(random.uniform(0.2, 1.0), f"about to build index {text} again")
 
-    def _after_failure(self, schema: str, name: str, table: Table, ended: Ended, result: dict[str, Any]) -> None:
+    def _after_failure(
+        self, schema: str, name: str, table: Table, ended: Ended, result: dict[str, Any], base: str
+    ) -> None:
         result["phase_at_cancel"] = ended.phase if ended.why else ""
         result["blockers"] = blockers.shown(ended.blockers)
         if ended.why == "stop":
             # Seconds count here: the monitor is at hand, and what is left is taken away at once.
-            result["leftover"] = self.clean_up(schema, name, table)
+            result["leftover"] = self.clean_up(schema, name, table, base, result["queries"])
             raise Interrupted(f"building index {schema}.{name}", self.call.stop.why)
         gone = self.worker.pid
         self.recover(table, name)
@@ -275,12 +285,15 @@ class Work:
         query = "SELECT 1 FROM pg_stat_activity WHERE pid = %(pid)s"
         while gone != self.worker.pid and self.monitor.value(query, {"pid": gone}) and not deadline.over:
             self.call.clock.sleep(0.05, "waiting for the end of the server process")
-        result["leftover"] = self.clean_up(schema, name, table)
+        result["leftover"] = self.clean_up(schema, name, table, base, result["queries"])
 
-    def clean_up(self, schema: str, name: str, table: Table) -> str:
+    def clean_up(self, schema: str, name: str, table: Table, base: str, said: list[str]) -> str:
         """Take away what a failed build left under a name: ``none``, ``removed`` or ``renamed_aside``."""
         found = catalog.named(self.monitor, schema, name)
         index = catalog.by_oid(self.monitor, found["oid"]) if found else None
         if index is None or index.valid or index.table_oid != table.oid:
             return "none"
-        return leftovers.remove(self.monitor, index)
+        if leftovers.builder(self.monitor, index) not in (0, self.worker.pid):
+            # Somebody else builds it right now, which is why ours failed.
+            return "none"
+        return leftovers.remove(self.monitor, index, base, said)

@@ -125,6 +125,14 @@ def notable(session: Session, oid: int, name: str, suffix: str) -> list[Index]:
     return [_index(row) for row in session.rows(query, {"oid": oid, "name": name, "suffix": suffix})]
 
 
+def invalid_below(session: Session, oid: int) -> list[Index]:
+    """The INVALID indexes of all partitions that hold rows, as far as no index of the partitioned table has them."""
+    below = "i.indrelid IN (SELECT relid FROM pg_partition_tree(%(oid)s) WHERE isleaf)"
+    loose = "NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)"
+    query = f"{_INDEXES} WHERE NOT i.indisvalid AND {below} AND {loose} ORDER BY c.relname"
+    return [_index(row) for row in session.rows(query, {"oid": oid})]
+
+
 def by_oid(session: Session, oid: int) -> Index | None:
     """One index; None when it is gone."""
     row = session.row(f"{_INDEXES} WHERE i.indexrelid = %(oid)s", {"oid": oid})

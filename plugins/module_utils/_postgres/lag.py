@@ -37,14 +37,17 @@ SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS written,
 """
 
 
-def check(session: Session, clock: Clock, limit: float) -> dict[str, Any]:
+def check(
+    session: Session, clock: Clock, limit: float, done: str = "nothing was touched", patience: float = 0.0
+) -> dict[str, Any]:
     """``lag_s``: seconds until all streaming replicas have replayed what is written now; at most ``limit`` of them.
 
-    Raises ``replica_behind``, and ``missing_rights`` when the login may not see it. ``streaming``: how many there are;
-    a replica that is not connected cannot be seen here.
+    ``patience``: seconds in which they may come to that. Raises ``replica_behind`` (``done`` ends its hint), and
+    ``missing_rights`` when the login may not see it. ``streaming``: how many there are; a replica that is not connected
+    cannot be seen here.
     """
     lsn = session.value("SELECT pg_current_wal_lsn()::text")
-    deadline = Deadline(clock, limit)
+    deadline, whole = Deadline(clock, limit), Deadline(clock, patience)
     while True:
         rows = session.rows(_STREAMING, {"lsn": lsn})
         if any(row["hidden"] for row in rows):
@@ -57,12 +60,15 @@ def check(session: Session, clock: Clock, limit: float) -> dict[str, Any]:
         late = [row for row in rows if not row["reached"]]
         if not late:
             return {"lag_s": round(deadline.elapsed, 3), "streaming": len(rows)}
-        if deadline.over:
+        if deadline.over and not whole.over:
+            # What is written now is another position to reach.
+            lsn, deadline = session.value("SELECT pg_current_wal_lsn()::text"), Deadline(clock, limit)
+        elif deadline.over:
             names = ", ".join(f"{row['name']} ({_behind(row['bytes'])})" for row in late)
             raise IndexFault(
                 f"Replica(s) {names} had not replayed within {limit:g} s what the primary had written",
                 reason="replica_behind",
-                hint="Let them catch up, or raise max_replication_lag; no index was touched",
+                hint="Let them catch up, or raise max_replication_lag; " + done,
                 fields={"lag_s": round(deadline.elapsed, 3), "lag_bytes": max(row["bytes"] or 0 for row in late)},
             )
         clock.sleep(min(LOOK, deadline.remaining + 0.01), f"waiting for replica {late[0]['name']}")

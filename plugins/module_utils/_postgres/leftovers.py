@@ -55,43 +55,56 @@ def is_of(index: Index, name: str, suffixes: Sequence[str]) -> bool:
     )
 
 
-def remove(session: Session, index: Index) -> str:
+def remove(session: Session, index: Index, base: str, said: list[str]) -> str:
     """Take an INVALID index away; ``removed``, or ``renamed_aside`` while somebody holds its table.
 
     A drop would wait behind every open transaction that so much as read the table, but a rename takes milliseconds.
+    ``base``: the name that a later run looks for, whatever the index was called meanwhile. ``said`` gets the SQL.
     """
     holders = blockers.look(session, [index.table_oid], [], drop=True)
     # The short transactions of an application are gone before the lock's time is over.
     if not any(one.old for one in holders):
         try:
-            drop(session, index)
+            drop(session, index, said)
             return "removed"
         except ServerFault as fault:
             if not fault.passing or session.closed:
                 raise
             # Somebody came between the look and the drop.
-    return rename_aside(session, index)
+    return rename_aside(session, index, base, said)
 
 
-def drop(session: Session, index: Index) -> None:
+def drop_sql(name: str) -> str:
+    """The statement that drops an index, named as it stands in SQL; somebody else may have been faster."""
+    return f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+
+
+def drop(session: Session, index: Index, said: list[str]) -> None:
     """Drop it concurrently, without patience."""
     session.set({"lock_timeout": SHORT_LOCK})
     try:
-        session.run(f"DROP INDEX CONCURRENTLY IF EXISTS {index.sql}", f"Dropping index {index.text}")
+        session.run(drop_sql(index.sql), f"Dropping index {index.text}")
+        said.append(drop_sql(index.sql))
     finally:
         if not session.closed:
             session.set({"lock_timeout": "0"})
 
 
-def rename_aside(session: Session, index: Index) -> str:
+def rename_aside(session: Session, index: Index, base: str, said: list[str]) -> str:
     """Give it a name of ours, so that its own is free; a later run drops it."""
-    number = 1
-    while catalog.named(session, index.schema, with_suffix(index.name, ASIDE, number)):
-        number += 1
-    aside = quote(with_suffix(index.name, ASIDE, number))
+    statement = f"ALTER INDEX {index.sql} RENAME TO {quote(free_name(session, index.schema, base, ASIDE))}"
     with session.transaction({"lock_timeout": SHORT_LOCK}, end="COMMIT"):
-        session.run(f"ALTER INDEX {index.sql} RENAME TO {aside}", f"Renaming the INVALID index {index.text}")
+        session.run(statement, f"Renaming the INVALID index {index.text}")
+    said.append(statement)
     return "renamed_aside"
+
+
+def free_name(session: Session, schema: str, base: str, suffix: str) -> str:
+    """The first name with that suffix that nobody has."""
+    number = 1
+    while catalog.named(session, schema, with_suffix(base, suffix, number)):
+        number += 1
+    return with_suffix(base, suffix, number)
 
 
 def to_sweep(session: Session, indexes: Sequence[Index], name: str, *, reindex: bool) -> list[Index]:

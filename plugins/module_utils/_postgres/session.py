@@ -54,6 +54,10 @@ class Session:
         if not HAS_PSYCOPG:
             raise MissingLibrary("psycopg")
         self.address = address
+        self._connection = self._connect(address)
+
+    @staticmethod
+    def _connect(address: Address) -> psycopg.Connection[dict[str, Any]]:
         options: dict[str, Any] = {
             "host": address.host,
             "user": address.user,
@@ -62,7 +66,7 @@ class Session:
             "sslrootcert": address.ca_cert,
         }
         try:
-            self._connection = psycopg.connect(
+            return psycopg.connect(
                 port=address.port,
                 dbname=address.database,
                 autocommit=True,
@@ -75,6 +79,11 @@ class Session:
             )
         except psycopg.Error as error:
             raise server_fault(error, f"Connecting to PostgreSQL at {address.text}") from None
+
+    def reopen(self) -> None:
+        """Connect again after it was lost; settings of the session are gone."""
+        self._connection.close()
+        self._connection = self._connect(self.address)
 
     @property
     def pid(self) -> int:

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
@@ -21,8 +22,33 @@ PAGE, FILLED, ENTRY = 8192, 7336, 12
 GB = 1 << 30
 # Rows to look at for the width of a key, and bytes where that cannot be seen.
 SAMPLE, WIDTH = 1000, 16
-# While it is built a sort may need as much again, and WAL about as much.
-PEAK = 3
+# Where an index goes: its tablespace, else what the login has as its default, else the database's own; NULL or empty is
+# the data folder.
+_FOLDER = """
+SELECT pg_tablespace_location(t.oid) FROM pg_tablespace t JOIN pg_database d ON d.datname = current_database()
+WHERE CASE WHEN coalesce(nullif(%(name)s, ''), current_setting('default_tablespace')) = '' THEN t.oid = d.dattablespace
+  ELSE t.spcname = coalesce(nullif(%(name)s, ''), current_setting('default_tablespace')) END
+"""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A build: bytes of its index, and the tablespace that it is to be in, empty when none is named.
+
+    While it is built a sort may need as much again, and WAL about as much.
+    """
+
+    size: int
+    tablespace: str = ""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes that are free and that are needed where ``mount`` is; it is empty when somebody told what is free."""
+
+    mount: str
+    free: float
+    need: float
 
 
 def estimate(session: Session, wanted: Wanted, table: Table) -> int:
@@ -58,36 +84,62 @@ def _rows(session: Session, table: Table) -> int:
     return int(found or 0)
 
 
-def check_space(session: Session, need: int, floor: float, free_gb: float | None) -> dict[str, Any]:
-    """Refuse with ``disk`` when building ``need`` bytes would leave less than ``floor`` GB free."""
-    free = free_gb * GB if free_gb is not None else _free(session)
-    left = free - PEAK * need
-    fields = {"estimate_bytes": need, "free_bytes": int(free)}
+def check_space(session: Session, needs: Sequence[Need], floor: float, free_gb: float | None) -> int:
+    """Bytes that are free where it is narrowest; refuse with ``disk`` when less than ``floor`` GB would be left there.
+
+    ``free_gb`` counts for all of it; without it the server looks at its data folder and at the tablespaces.
+    """
+    # They are built one after the other: the WAL of all may have to be kept, sort files are there for one at a time.
+    beside = sum(need.size for need in needs) + max(need.size for need in needs)
+    if free_gb is not None:
+        disks = [Disk("", free_gb * GB, beside + sum(need.size for need in needs))]
+    else:
+        disks = _disks(session, needs, beside)
+    worst = min(disks, key=lambda disk: disk.free - disk.need)
+    left = worst.free - worst.need
     if left < floor * GB:
+        what = "The build needs" if len(needs) == 1 else f"The {len(needs)} builds need"
+        where = f" on {worst.mount}" if worst.mount else ""
         raise IndexFault(
-            f"The build needs up to {PEAK * need / GB:.2f} GB with sort files and WAL, and of the {free / GB:.2f} GB "
-            f"that are free it would leave {max(0.0, left) / GB:.2f} GB where {floor:g} GB are wanted",
+            f"{what} up to {worst.need / GB:.2f} GB{where} with sort files and WAL, and of the "
+            f"{worst.free / GB:.2f} GB that are free it would leave {max(0.0, left) / GB:.2f} GB "
+            f"where {floor:g} GB are wanted",
             reason="disk",
             hint="Make room, or lower min_free_after_gb; no index was touched",
-            fields=fields,
+            fields={"estimate_bytes": sum(need.size for need in needs), "free_bytes": int(worst.free)},
         )
-    return fields
+    return int(worst.free)
 
 
-def _free(session: Session) -> float:
-    """Free bytes below the data folder, as the server's own df tells; the table it reads into is rolled back."""
-    folder = session.value("SHOW data_directory")
-    program = "df -Pk '" + str(folder).replace("'", "'\\''") + "'"
+def _disks(session: Session, needs: Sequence[Need], beside: int) -> list[Disk]:
+    """What is needed per disk: WAL and sort files in the data folder, each index where its tablespace is."""
     try:
-        with session.transaction({"statement_timeout": "10s"}):
-            session.run("CREATE TEMPORARY TABLE tars_rollout_df (line text)")
-            session.run(f"COPY tars_rollout_df FROM PROGRAM {literal(program)}", "Asking the server for its free space")
-            lines = [row["line"] for row in session.run("SELECT line FROM tars_rollout_df")]
-        return float(lines[-1].split()[3]) * 1024
+        data = str(session.value("SHOW data_directory"))
+        wanted = {data: float(beside)}
+        for need in needs:
+            folder = session.value(_FOLDER, {"name": need.tablespace}) or data
+            wanted[folder] = wanted.get(folder, 0) + need.size
+        found: dict[str, Disk] = {}
+        for (mount, free), size in zip(_df(session, list(wanted)), wanted.values(), strict=True):
+            # Two folders may be on one disk.
+            found[mount] = Disk(mount, free, size + (found[mount].need if mount in found else 0))
+        return list(found.values())
     except (ServerFault, IndexError, ValueError) as error:
         raise IndexFault(
             f"How much space the server has free could not be seen: {error}",
             reason="disk",
-            hint="Give free_space.free_gb from your monitoring, or log in as a member of pg_execute_server_program",
-            fields={"estimate_bytes": 0},
+            hint="Give free_space.free_gb from your monitoring, or log in as a member of pg_execute_server_program "
+            "and pg_read_all_settings",
+            fields={"estimate_bytes": sum(need.size for need in needs)},
         ) from None
+
+
+def _df(session: Session, folders: Sequence[str]) -> list[tuple[str, float]]:
+    """Mount and free bytes of each folder, by the server's own df; the table it reads into is rolled back."""
+    program = "df -Pk " + " ".join("'" + folder.replace("'", "'\\''") + "'" for folder in folders)
+    with session.transaction({"statement_timeout": "10s"}):
+        session.run("CREATE TEMPORARY TABLE tars_rollout_df (line text)")
+        session.run(f"COPY tars_rollout_df FROM PROGRAM {literal(program)}", "Asking the server for its free space")
+        lines = [row["line"] for row in session.run("SELECT line FROM tars_rollout_df")]
+    rows = [line.rsplit(None, 5) for line in lines[1:]]
+    return [(row[5], float(row[3]) * 1024) for row in rows]

@@ -77,8 +77,16 @@ class Watched:
     """Runs statements on ``worker`` and looks after them on ``monitor``."""
 
     def __init__(
-        self, worker: Session, monitor: Session, clock: Clock, stop: Stop, show: Callable[[Look], None]
+        self,
+        worker: Session,
+        monitor: Session,
+        clock: Clock,
+        stop: Stop,
+        show: Callable[[Look], None],
+        revive: Callable[[], None],
     ) -> None:
+        """``revive`` brings a lost ``monitor`` back, or raises: who cannot look cannot cancel either."""
+        self._revive = revive
         self._worker, self._monitor, self._clock, self._stop, self._show = worker, monitor, clock, stop, show
         self._lag = LagWatch(monitor, clock)
 
@@ -117,6 +125,8 @@ class Watched:
 
     def _look(self, ended: Ended, tables: Sequence[int], elapsed: float, since: float, *, drop: bool) -> None:
         try:
+            if self._monitor.closed:
+                self._revive()
             seen = self._monitor.row(_PROGRESS, {"pid": self._worker.pid})
             if self._stop:
                 ended.phase = seen["phase"] if seen else ended.phase
@@ -140,9 +150,13 @@ class Watched:
         """Ask the server to end it, again while it does not listen."""
         for _again in range(3):
             try:
+                if self._monitor.closed:
+                    self._revive()
                 self._monitor.rows("SELECT pg_cancel_backend(%(pid)s)", {"pid": self._worker.pid})
             except ServerFault:
-                # Without the server there is nothing to cancel.
-                return
+                # The loss is seen at the first word only. Without the server there is nothing to cancel.
+                if done.wait(LOOK):
+                    return
+                continue
             if done.wait(CANCEL / 4):
                 return

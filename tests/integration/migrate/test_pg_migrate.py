@@ -143,9 +143,12 @@ def test_two_runs_at_once_apply_each_file_once(database: dict[str, Any], connect
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("ALTER TABLE t DROP COLUMN a;", "lint"),
-        ("ALTER TABLE t RENAME COLUMN a TO b;", "lint"),
+        ("ALTER TABLE t DROP COLUMN a;", "not_expand"),
+        ("ALTER TABLE t RENAME COLUMN a TO b;", "not_expand"),
+        ("TRUNCATE t;", "not_expand"),
         ("DROP INDEX t_a;", "not_expand"),
+        ("ALTER TABLE t ALTER COLUMN a TYPE text;", "lint"),
+        ("ALTER TABLE t ADD CONSTRAINT t_pk PRIMARY KEY USING INDEX t_id;", "cannot_lift"),
         ("CREATE INDEX ON t (a);", "cannot_lift"),
         ("-- depends: 001_region\nSELECT 1;", "not_supported"),
     ],
@@ -159,6 +162,66 @@ def test_what_expands_takes_nothing_away(
             call(database, folder, check=check)
         assert caught.value.reason == reason
     assert columns(connection, "t") == ["id", "a"]
+
+
+def test_nothing_is_taken_away_without_squawk_either(
+    database: dict[str, Any], connection: Connection, folder: Path
+) -> None:
+    (folder / "004_bad.sql").write_text("DROP TABLE t;", encoding="utf-8")
+    for exclude in ([], ["ban-drop-table"]):
+        with pytest.raises(RolloutError, match=r"004_bad\.sql takes something away") as caught:
+            call(database, folder, lint=False, lint_exclude=exclude)
+        assert caught.value.reason == "not_expand"
+    assert columns(connection, "t") == ["id", "a"]
+    call(database, folder, lint_exclude=["expand-drop", "ban-drop-table"])
+    assert columns(connection, "t") == []
+
+
+CONTRACTS = """
+CREATE VIEW v AS SELECT 1;
+DROP VIEW v;
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+DROP FUNCTION f();
+ALTER TABLE t ALTER COLUMN a DROP DEFAULT;
+CREATE TYPE e AS ENUM ('x');
+ALTER TYPE e RENAME VALUE 'x' TO 'y';
+DROP TYPE e;
+CREATE SEQUENCE q;
+DROP SEQUENCE q;
+CREATE SCHEMA s;
+ALTER TABLE t SET SCHEMA s;
+ALTER TABLE s.t SET SCHEMA public;
+DROP SCHEMA s;
+DELETE FROM t;
+REVOKE ALL ON t FROM public;
+"""
+
+
+def test_all_that_takes_away_may_stand_in_the_contract_phase(
+    database: dict[str, Any], connection: Connection, folder: Path
+) -> None:
+    (folder / "004_less.sql").write_text(CONTRACTS, encoding="utf-8")
+    assert "004_less" in call(database, folder, phase="contract")["ran"]
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def test_a_contracted_index_is_not_wanted_again(
+    database: dict[str, Any], connection: Connection, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    contract = tmp_path_factory.mktemp("contract")
+    (contract / "900_less.sql").write_text("DROP INDEX t_a;", encoding="utf-8")
+
+    def names(**options: Any) -> list[tuple[str, str]]:
+        return [(entry["name"], entry["state"]) for entry in call(database, folder, **options)["indexes"]]
+
+    assert names(other_path=str(contract)) == [("t_a", "present"), ("t_id", "present")]
+    dropped = call(database, contract, phase="contract", other_path=str(folder))
+    assert [(entry["name"], entry["state"]) for entry in dropped["indexes"]] == [("t_a", "absent")]
+    assert names(other_path=str(contract)) == [("t_id", "present")]
+    # A later release makes it again, and the contract step of then lets it live.
+    (folder / "010_again.sql").write_text("CREATE INDEX CONCURRENTLY t_a ON t (a);", encoding="utf-8")
+    assert names(other_path=str(contract)) == [("t_id", "present"), ("t_a", "present")]
+    assert call(database, contract, phase="contract", other_path=str(folder))["indexes"] == []
 
 
 def test_what_contracts_may(database: dict[str, Any], connection: Connection, folder: Path) -> None:

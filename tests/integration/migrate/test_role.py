@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,14 +44,16 @@ class Region:
             },
         }
 
-    def play(self, *options: str, tasks_from: str = "main", good: bool = True, **variables: Any) -> str:
+    def play(
+        self, *options: str, tasks_from: str = "main", good: bool = True, hosts: str = "localhost,", **variables: Any
+    ) -> str:
         """Run the role; what it printed."""
         role = {"name": "tars.rollout.migrate", "tasks_from": tasks_from}
         tasks = [{"name": "Play", "ansible.builtin.include_role": role}]
         play = [{"name": "Role", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
         (self.folder / "play.yml").write_text(yaml.safe_dump(play), encoding="utf-8")
         (self.folder / "vars.json").write_text(json.dumps({**self.variables, **variables}), encoding="utf-8")
-        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", "-c", "local"]
+        command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", hosts, "-c", "local"]
         done = subprocess.run(
             [*command, "-e", f"@{self.folder / 'vars.json'}", str(self.folder / "play.yml"), *options],
             cwd=CHECKOUT,
@@ -122,9 +125,40 @@ def test_an_index_that_was_there_before_outlives_a_rollback(
     assert built(connection) == ["idx_traces_span_id"]
 
 
+def test_a_run_that_failed_half_way_is_undone_as_well(region: Region, connection: psycopg.Connection[Any]) -> None:
+    doomed = {"name": "idx_doomed", "table": "traces", "columns": [{"expr": "1 / (id - id)"}]}
+    said = region.play(good=False, migrate_indexes=[doomed])
+    assert "division by zero" in said and len(built(connection)) == INDEXES
+
+    said = region.play(tasks_from="rollback", migrate_indexes=[doomed])
+    assert "undoing 2 migration(s) and 7 index(es)" in said
+    assert (built(connection), "parent_span_id" in traces(connection)) == ([], False)
+    assert "nothing to undo: there is no" in region.play(tasks_from="rollback")
+
+
+def test_regions_with_one_address_of_a_database_share_it(region: Region, connection: psycopg.Connection[Any]) -> None:
+    indexes = [{"name": "idx_one", "table": "traces", "columns": ["span_id"]}]
+    region.play(migrate_path="", migrate_explain={}, migrate_indexes=indexes)
+    # What is given on the command line counts for every host of the inventory.
+    said = region.play(tasks_from="rollback", hosts="localhost,us_west_2,")
+    assert "us_west_2 use the same database, so nothing in it is undone" in said
+    assert built(connection) == ["idx_one"]
+    region.play(tasks_from="rollback")
+    assert built(connection) == []
+
+
 def test_no_fresh_backup_no_migration(region: Region, connection: psycopg.Connection[Any]) -> None:
     for moment, word in (("2026-01-01T00:00:00Z", "s old, and may be 86400"), ("", "set rollout_backup_taken_at")):
         assert word in region.play(good=False, rollout_backup_taken_at=moment)
+    assert built(connection) == []
+
+
+def test_a_plan_check_of_no_index_is_refused(region: Region, connection: psycopg.Connection[Any]) -> None:
+    wrong = {"idx_mistyped": {"query": "SELECT 1"}}
+    indexes = [{"name": "idx_one", "table": "traces", "columns": ["span_id"]}]
+    for options in ({}, {"migrate_path": "", "migrate_indexes": indexes}):
+        said = region.play(good=False, migrate_explain=wrong, **options)
+        assert "names idx_mistyped, and no file and no entry of migrate_indexes makes such an index" in said
     assert built(connection) == []
 
 
@@ -136,10 +170,39 @@ def test_a_tool_of_the_users(region: Region, connection: psycopg.Connection[Any]
         "apply": [*shell, f'echo "$PGDATABASE" > {marker}'],
         "rollback": ["/bin/rm", str(marker)],
     }
-    options = {"migrate_runner": "command", "migrate_command": commands, "migrate_path": ""}
+    options = {"migrate_runner": "command", "migrate_command": commands, "migrate_path": "", "migrate_explain": {}}
     assert "one pending" in region.play("--check", **options) and not marker.exists()
     region.play(**options)
     assert marker.read_text().strip() == region.variables["region_database"]["login_db"]
     assert "changed=0 " in region.play(**options)
     region.play(tasks_from="rollback", **options)
     assert not marker.exists()
+
+    marker.write_text("by the release before")
+    region.play(**options)
+    assert "nothing to undo" in region.play(tasks_from="rollback", **options)
+    assert marker.exists()
+
+
+def test_a_job_that_fails_is_not_waited_for_until_the_end(
+    region: Region, connection: psycopg.Connection[Any], kube: Any
+) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "example.com/m"}]}
+    job: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate-1"}}
+    job["spec"] = {"template": {"spec": pod}}
+    options = {"migrate_runner": "kubernetes_job", "migrate_job": job, "migrate_path": "", "migrate_explain": {}}
+    options |= {"region_kubeconfig": str(kube.kubeconfig), "region_namespace": "tars"}
+    back = {**options, "migrate_job_rollback": {**job, "metadata": {"name": "back-1"}}}
+    assert "nothing to undo" in region.play(tasks_from="rollback", **back) and kube.objects == {}
+
+    kube.status = {"conditions": [{"type": "Failed", "status": "True", "message": "BackoffLimitExceeded"}]}
+    began = time.monotonic()
+    said = region.play(good=False, **options)
+    assert "Job migrate-1 in tars of us-east-1 failed: BackoffLimitExceeded" in said
+    assert time.monotonic() - began < 300
+
+    kube.objects.clear()
+    kube.status = {"conditions": [{"type": "Complete", "status": "True"}]}
+    region.play(**options)
+    region.play(tasks_from="rollback", **back)
+    assert [path.rsplit("/", 1)[1] for path in kube.objects] == ["migrate-1", "back-1"]

@@ -74,6 +74,10 @@ def test_no_depth_of_data_hides_a_secret(secrets: list[str], around: Any) -> Non
     [
         ("see https://me:pa%20ss@host/x?y=1", f"see https://{MASK}@host/x?y=1"),
         ("postgresql://u:p@db:5432/tars", f"postgresql://{MASK}@db:5432/tars"),
+        ("postgresql://u:s/ec@ret@db/tars is no name", f"postgresql://{MASK}@db/tars is no name"),
+        ("redis://:s/ecret@cache:6379/0", f"redis://{MASK}@cache:6379/0"),
+        (r"host=db password='se c\'ret1' user=u", f"host=db password={MASK} user=u"),
+        ("host=db password = secret user=u", f"host=db password = {MASK} user=u"),
         ("https://host/users/me@example.net", "https://host/users/me@example.net"),
         ("Authorization: OAuth abc def", f"Authorization: {MASK}"),
         ('{"Authorization": "Bearer abcdef"}', f'{{"Authorization": "{MASK}"}}'),
