@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils import _rollout_plan
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
+from ansible_collections.tars.rollout.plugins.module_utils._gate import stages
 from ansible_collections.tars.rollout.plugins.module_utils._govern import lint, plan
 from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import Plan
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
-from ansible_collections.tars.rollout.plugins.module_utils._slo_gate import options
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop
 
 SLOS = {"error_rate": {"ratio": "http_requests_total", "bad": {"status": "5.."}, "limit": "1%", "violation": "5%"}}
@@ -202,4 +202,4 @@ def test_the_page(run: Run) -> None:
 
 
 def test_the_keys_of_a_stage_are_those_of_the_gate() -> None:
-    assert options._STAGE | {"decision"} == lint.STAGE_KEYS
+    assert stages.KEYS == lint.STAGE_KEYS
