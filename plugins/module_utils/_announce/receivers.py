@@ -110,8 +110,12 @@ def deliver(
         place = slack.Slack(receiver.get("token") or "", receiver.get("webhook") or "", url or slack.API)
         plain = content.get("markup") != "mrkdwn"
         texts = {name: slack.escaped(content[name]) for name in ("text", "reply") if plain and content.get(name)}
-        return slack.tell(wire, place, {**content, **texts, "event": message.get("event")}, sent)
+        about = {"event": message.get("event"), "late": message.get("late")}
+        return slack.tell(wire, place, {**content, **texts, **about}, sent)
     if kind == "pagerduty":
+        if content["action"] == "resolve" and not sent:
+            # Of a rollout that opened no alert there is none to resolve.
+            return Outcome("unchanged")
         duty = pagerduty.PagerDuty(receiver["routing_key"], url or pagerduty.SERVERS["us"])
         return pagerduty.send(wire, duty, {**content, "dedup_key": message["key"]}, sent)
     if kind == "mail":
