@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import email
+import time
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,35 @@ def test_github_waits_for_a_limit_and_refuses_what_is_wrong(doubles: Doubles) ->
     assert "Resource not accessible" in run("github_deployment", hub(doubles))["msg"]
     assert run("github_deployment", hub(doubles, description="x" * 141))["reason"] == "message_invalid"
     assert "401" in run("github_deployment", hub(doubles, token="wrong-token-000"))["msg"]
+
+
+def test_github_waits_until_its_hour_begins_anew(doubles: Doubles) -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 2)}
+    doubles.fault("GET", times=1, status=403, headers=headers, json={"message": "API rate limit exceeded"})
+    assert run("github_deployment", hub(doubles))["act"] == "sent"
+
+
+def test_two_runs_that_race_take_the_older_deployment(doubles: Doubles) -> None:
+    run("github_deployment", hub(doubles))
+    # The other run's, made between our look and our post.
+    other = {"ref": "v1.0.1", "environment": "eu", "auto_merge": False, "required_contexts": [],
+             "payload": {"tars_run": "tars/1.0.1/eu"}}  # fmt: skip
+    headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": "test"}
+    place = f"{doubles.root}/repos/example/tars/deployments"
+    assert doubles.session.post(place, json=other, headers=headers, timeout=30).status_code == 201
+    assert run("github_deployment", hub(doubles, state="success"))["act"] == "updated"
+    found = doubles.control("GET", "github")["deployments"]
+    assert [[item["state"] for item in deployment["statuses"]] for deployment in found] == [
+        ["in_progress", "success"],
+        [],
+    ]
+
+
+def test_a_deployment_that_is_not_listed_gets_no_status(doubles: Doubles) -> None:
+    doubles.fault("GET .*/deployments", status=200, json=[])
+    lost = run("github_deployment", hub(doubles))
+    assert lost["reason"] == "outcome_unknown" and "does not list it" in lost["msg"]
+    assert not any("/None/" in entry["path"] for entry in doubles.journal())
 
 
 def test_statuspage_info_reads_kind_and_key(doubles: Doubles) -> None:
