@@ -43,6 +43,11 @@ options:
       token: {description: "Key or token for the status page, Slack, GitHub or Alertmanager.", type: str}
       webhook: {description: Address of an incoming webhook of Slack in place of a token., type: str}
       routing_key: {description: Integration key of PagerDuty., type: str}
+      region:
+        description: Where the PagerDuty account lives.
+        type: str
+        choices: [us, eu]
+        default: us
       page_id: {description: Id of the status page., type: str}
       repository: {description: Repository on GitHub as owner/name., type: str}
       host: {description: Mail server., type: str}

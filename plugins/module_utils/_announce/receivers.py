@@ -68,6 +68,7 @@ def receiver_options() -> dict[str, Any]:
         "token": {"type": "str", "no_log": True},
         "webhook": {"type": "str", "no_log": True},
         "routing_key": {"type": "str", "no_log": True},
+        "region": {"type": "str", "choices": list(pagerduty.SERVERS), "default": "us"},
         "page_id": {"type": "str"},
         "repository": {"type": "str"},
         "host": {"type": "str"},
@@ -116,7 +117,7 @@ def deliver(
         if content["action"] == "resolve" and not sent:
             # Of a rollout that opened no alert there is none to resolve.
             return Outcome("unchanged")
-        duty = pagerduty.PagerDuty(receiver["routing_key"], url or pagerduty.SERVERS["us"])
+        duty = pagerduty.PagerDuty(receiver["routing_key"], url or pagerduty.SERVERS[receiver["region"]])
         return pagerduty.send(wire, duty, {**content, "dedup_key": message["key"]}, sent)
     if kind == "mail":
         server = mail.Server(

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import email
+import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,34 @@ def test_pagerduty_opens_one_alert_and_resolves_it(doubles: Doubles, tmp_path: P
 def test_pagerduty_refuses_before_it_sends(doubles: Doubles, tmp_path: Path, wrong: Any, seen: str) -> None:
     result = run("pagerduty_event", duty(doubles, tmp_path, **wrong))
     assert result["failed"] and seen in result["msg"] and doubles.journal() == []
+
+
+@pytest.mark.parametrize("region", ["us", "eu"])
+def test_pagerduty_is_spoken_to_where_the_account_lives(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a proxy that hangs up once it knows where they want to go."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def listen() -> None:
+            while True:
+                try:
+                    caller, _address = proxy.accept()
+                except OSError:
+                    return
+                with caller:
+                    asked.append(caller.recv(4096).decode().split("\r\n")[0])
+
+        threading.Thread(target=listen, daemon=True).start()
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        given = {"routing_key": ROUTING_KEY, "region": region}
+        said = {"action": "trigger", "summary": "x", "severity": "error"}
+        run("pagerduty_event", {**given, **said, "dedup_key": "k", "timeout": 1})
+        receivers = [{"name": "pager", "type": "pagerduty", **given}]
+        message = {"to": "pager", "key": "k", "event": "eu/aborted", "content": said}
+        assert run("rollout_announce", {"receivers": receivers, "messages": [message], "budget": 1})["waiting"] == 1
+    host = {"us": "events.pagerduty.com", "eu": "events.eu.pagerduty.com"}[region]
+    assert len(asked) >= 2 and {line.split()[1] for line in asked} == {f"{host}:443"}
 
 
 def mail(port: int, tmp_path: Path, **more: Any) -> dict[str, Any]:
