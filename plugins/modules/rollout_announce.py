@@ -43,6 +43,11 @@ options:
       token: {description: "Key or token for the status page, Slack, GitHub or Alertmanager.", type: str}
       webhook: {description: Address of an incoming webhook of Slack in place of a token., type: str}
       routing_key: {description: Integration key of PagerDuty., type: str}
+      region:
+        description: Where the PagerDuty account lives.
+        type: str
+        choices: [us, eu]
+        default: us
       page_id: {description: Id of the status page., type: str}
       repository: {description: Repository on GitHub as owner/name., type: str}
       host: {description: Mail server., type: str}
@@ -77,8 +82,22 @@ options:
     description: Whether public messages may be sent. Only the run that holds the lease of the rollout may.
     type: bool
     default: true
+  lease:
+    description:
+      - The lease of the run, of which is asked before each public message whether this run still holds it. Without it
+        O(may_speak) alone decides.
+      - Who holds it no more withholds the message. When it cannot be read, the message is withheld too, and waits.
+    type: dict
+    suboptions:
+      kubeconfig: {description: Kubeconfig of the cluster where it stands., type: path}
+      context: {description: Context in it., type: str}
+      namespace: {description: Its namespace., type: str, required: true}
+      app: {description: Name of the application., type: str, required: true}
+      holder: {description: "Who this run is, as M(tars.rollout.rollout_lease) returns it.", type: str, required: true}
   retry:
-    description: Try first again what could not be told before. What something newer was told after is dropped.
+    description:
+      - Try first again what could not be told before. What something newer was told after is dropped, and so is what is
+        refused for good.
     type: bool
     default: false
   budget:
@@ -165,10 +184,18 @@ def spec() -> dict[str, Any]:
         "event": {"type": "str", "default": ""},
         "content": {"type": "dict", "required": True},
     }
+    lease = {
+        "kubeconfig": {"type": "path"},
+        "context": {"type": "str"},
+        "namespace": {"type": "str", "required": True},
+        "app": {"type": "str", "required": True},
+        "holder": {"type": "str", "required": True},
+    }
     return {
         "receivers": {"type": "list", "elements": "dict", "required": True, "options": receiver_options()},
         "messages": {"type": "list", "elements": "dict", "default": [], "options": message},
         "may_speak": {"type": "bool", "default": True},
+        "lease": {"type": "dict", "options": lease},
         "retry": {"type": "bool", "default": False},
         "budget": {"type": "float", "default": 10.0},
         "sent_file": {"type": "path"},

@@ -122,7 +122,14 @@ class _Work:
             if self._find() is None:
                 self._call("POST", self._root, json=body)
         # Read again: another run may have made one at the same time, and the older one counts.
-        return self._find()
+        found = self._find()
+        if found is None:
+            raise refuse(
+                "GitHub took the deployment and does not list it",
+                "Run it again: it looks first and makes none twice",
+                reason="outcome_unknown",
+            )
+        return found
 
     def _newest(self, deployment: Any) -> Mapping[str, Any]:
         statuses = self._call("GET", f"{self._root}/{deployment}/statuses", params={"per_page": 1})
@@ -132,7 +139,7 @@ class _Work:
         """One call; a limit that answers 403 with Retry-After is waited for, once, within the deadline."""
         for attempt in (1, 2):
             answer = self._client.call(method, path, accept=frozenset({403}), **request)
-            wait = retry_after(answer.headers.get("retry-after"), self._wire.clock.now())
+            wait = _wait_of(answer.headers, self._wire.clock.now())
             if answer.status != 403:
                 return self._decoded(answer)
             if attempt == 2 or wait is None or wait >= self._wire.deadline.remaining:
@@ -148,6 +155,14 @@ class _Work:
             return json.loads(answer.text)
         except ValueError:
             raise refuse("GitHub answered with no JSON", "Check base_url", reason="github_odd") from None
+
+
+def _wait_of(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a limit asks to wait: Retry-After, or the moment when the hour's limit of calls begins anew."""
+    wait = retry_after(headers.get("retry-after"), now)
+    if wait is None and headers.get("x-ratelimit-remaining") == "0" and headers.get("x-ratelimit-reset", "").isdigit():
+        return max(1.0, float(headers["x-ratelimit-reset"]) - now)
+    return wait
 
 
 def _key_of(item: Mapping[str, Any]) -> str:

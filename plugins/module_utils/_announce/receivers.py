@@ -68,6 +68,7 @@ def receiver_options() -> dict[str, Any]:
         "token": {"type": "str", "no_log": True},
         "webhook": {"type": "str", "no_log": True},
         "routing_key": {"type": "str", "no_log": True},
+        "region": {"type": "str", "choices": list(pagerduty.SERVERS), "default": "us"},
         "page_id": {"type": "str"},
         "repository": {"type": "str"},
         "host": {"type": "str"},
@@ -110,9 +111,13 @@ def deliver(
         place = slack.Slack(receiver.get("token") or "", receiver.get("webhook") or "", url or slack.API)
         plain = content.get("markup") != "mrkdwn"
         texts = {name: slack.escaped(content[name]) for name in ("text", "reply") if plain and content.get(name)}
-        return slack.tell(wire, place, {**content, **texts, "event": message.get("event")}, sent)
+        about = {"event": message.get("event"), "late": message.get("late")}
+        return slack.tell(wire, place, {**content, **texts, **about}, sent)
     if kind == "pagerduty":
-        duty = pagerduty.PagerDuty(receiver["routing_key"], url or pagerduty.SERVERS["us"])
+        if content["action"] == "resolve" and not sent:
+            # Of a rollout that opened no alert there is none to resolve.
+            return Outcome("unchanged")
+        duty = pagerduty.PagerDuty(receiver["routing_key"], url or pagerduty.SERVERS[receiver["region"]])
         return pagerduty.send(wire, duty, {**content, "dedup_key": message["key"]}, sent)
     if kind == "mail":
         server = mail.Server(

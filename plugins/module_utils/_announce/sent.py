@@ -20,9 +20,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._announce.wire import AnnounceError
+from ansible_collections.tars.rollout.plugins.module_utils._announce.wire import AnnounceError, digest
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Deadline
 
 _EMPTY: dict[str, Any] = {"version": 1, "sent": {}, "waiting": {}}
+# Seconds between two looks whether somebody else's turn is over.
+_LOOK = 0.05
 
 
 class Sent:
@@ -52,21 +55,55 @@ class Sent:
         """What is known of one message; empty for nothing."""
         return dict(self.read()["sent"].get(name(receiver, key), {}))
 
-    def keep(self, receiver: str, key: str, ids: Mapping[str, Any]) -> None:
-        """Write down that it was sent; it waits no longer."""
-        with self._changing() as data:
-            data["sent"][name(receiver, key)] = dict(ids)
-            data["waiting"].pop(name(receiver, key), None)
+    def waiting(self) -> list[dict[str, Any]]:
+        """Messages that are still to be told, the oldest first."""
+        held = self.read()["waiting"]
+        return sorted(({**item, "slot": slot} for slot, item in held.items()), key=lambda item: item.get("at", 0))
 
-    def wait(self, receiver: str, key: str, message: Mapping[str, Any]) -> None:
-        """Write down that it is still to be sent."""
+    def keep(self, receiver: str, key: str, entry: Mapping[str, Any], slot: str = "") -> None:
+        """Write down that it was sent; what waited in the ``slot`` waits no longer."""
         with self._changing() as data:
-            data["waiting"][name(receiver, key)] = dict(message)
+            data["sent"][name(receiver, key)] = dict(entry)
+            data["waiting"].pop(slot, None)
 
-    def drop(self, receiver: str, key: str) -> None:
-        """It waits no longer: it was refused for good."""
+    def keep_ids(self, receiver: str, key: str, ids: Mapping[str, Any]) -> None:
+        """Write down what is there already of a message that is not told as a whole yet."""
         with self._changing() as data:
-            data["waiting"].pop(name(receiver, key), None)
+            held = data["sent"].setdefault(name(receiver, key), {})
+            held["ids"] = dict(ids)
+
+    def wait(self, slot: str, message: Mapping[str, Any]) -> None:
+        """Write down that it is still to be sent; in one slot waits one message."""
+        with self._changing() as data:
+            data["waiting"][slot] = dict(message)
+
+    def drop(self, slot: str) -> None:
+        """It waits no longer: it was refused for good, or something newer was told."""
+        with self._changing() as data:
+            data["waiting"].pop(slot, None)
+
+    @contextlib.contextmanager
+    def turn(self, receiver: str, key: str, deadline: Deadline, clock: Clock) -> Iterator[None]:
+        """One at a time, over processes: who tells this message reads, tells and writes without another between.
+
+        AnnounceError ``sent_busy`` when somebody else is at it until the deadline.
+        """
+        if not self._path:
+            yield
+            return
+        lock = self._open(f"{self._path}.{digest([receiver, key])}")
+        try:
+            while not _locked(lock):
+                if deadline.over:
+                    raise AnnounceError(
+                        f"Another region was still telling {receiver} when the budget was spent",
+                        reason="sent_busy",
+                        hint="It is tried again at the end",
+                    )
+                clock.sleep(min(_LOOK, max(0.001, deadline.remaining)), f"waiting to tell {receiver}")
+            yield
+        finally:
+            os.close(lock)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
@@ -74,14 +111,7 @@ class Sent:
             yield json.loads(json.dumps(_EMPTY))
             return
         folder = os.path.dirname(os.path.abspath(self._path))
-        try:
-            lock = os.open(f"{self._path}.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise AnnounceError(
-                f"The file of what was announced, {self._path}, cannot be written: {error.strerror}",
-                reason="sent_unwritable",
-                hint="Check that its folder exists and belongs to the user that runs the rollout",
-            ) from None
+        lock = self._open(f"{self._path}.lock")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             data = self.read()
@@ -92,6 +122,24 @@ class Sent:
             os.replace(fresh, self._path)
         finally:
             os.close(lock)
+
+    def _open(self, path: str) -> int:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise AnnounceError(
+                f"The file of what was announced, {self._path}, cannot be written: {error.strerror}",
+                reason="sent_unwritable",
+                hint="Check that its folder exists and belongs to the user that runs the rollout",
+            ) from None
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def name(receiver: str, key: str) -> str:

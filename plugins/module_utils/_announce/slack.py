@@ -84,13 +84,18 @@ def say(wire: Wire, slack: Slack, wanted: Mapping[str, Any], sent: Mapping[str, 
 def tell(wire: Wire, slack: Slack, message: Mapping[str, Any], sent: Mapping[str, Any]) -> Outcome:
     """One message for the whole rollout, kept up to date, and one line in its thread for each event.
 
-    ``message``: channel, text, and optionally reply and event; ``sent`` holds the ids of both.
+    ``message``: channel, text, and optionally reply, event and late; ``sent`` holds the ids of both. What is late has
+    its line only: the message itself says something newer.
     """
-    root = say(wire, slack, message, sent.get("root", {}))
+    held = sent.get("root", {})
+    root = Outcome("unchanged", held) if message.get("late") and held else say(wire, slack, message, held)
     ids = {"root": dict(root.ids), "replies": dict(sent.get("replies", {}))}
     reply = message.get("reply")
     if not reply or slack.webhook:
         return Outcome(root.act, ids, root.before, root.after)
+    if root.changed and not wire.check_mode:
+        # The line may still fail: the message is there, and must not come a second time.
+        wire.keep(ids)
     name = str(message.get("event") or digest(reply))
     thread = root.ids.get("ts", "not yet")
     wanted = {"channel": root.ids.get("channel", message["channel"]), "text": reply, "thread_ts": thread}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._announce.wire import Outcome, Wire
+from ansible_collections.tars.rollout.plugins.module_utils._announce.wire import Outcome, Wire, refuse
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 
 CONTENT = frozenset(
@@ -19,6 +19,7 @@ CONTENT = frozenset(
      "component_ids", "components", "restore_components", "deliver_notifications", "adopt", "reopen"}
 )  # fmt: skip
 API = "https://api.statuspage.io/v1"
+ENDED = ("completed", "resolved")
 Work = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Takes the options of statuspage_incident and gives its result."""
 
@@ -40,13 +41,28 @@ def tell(
         "key": message["key"],
     }
     known = sent.get("incident_id")
-    try:
-        result = work({**params, "incident_id": known} if known else params)
-    except RolloutError as fault:
-        if not known or fault.reason != "incident_absent":
-            raise
-        result = work(params)
+    result = _done(work, {**params, "incident_id": known}) if known else None
+    result = result or _done(work, params)
+    if result is None:
+        if params.get("status") not in ENDED:
+            raise refuse(
+                f"There is no incident with the key {message['key']}, and none can be made without a name",
+                "Give name in the template",
+                reason="incident_absent",
+            )
+        # It was never announced, so there is nothing to end.
+        return Outcome("unchanged")
     done = result["done"]
     act = "unchanged" if not done else "sent" if "created" in done else "updated"
     ids = {"incident_id": result["incident_id"], "status": result["status"]}
     return Outcome(act, ids, result["diff"]["before"], result["diff"]["after"])
+
+
+def _done(work: Work, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The result; None where there is no incident and none can be made."""
+    try:
+        return work(params)
+    except RolloutError as fault:
+        if fault.reason != "incident_absent":
+            raise
+        return None

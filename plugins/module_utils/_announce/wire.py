@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,8 @@ class Wire:
     check_mode: bool = False
     ca: str | None = None
     validate_certs: bool = True
+    keep: Callable[[Mapping[str, Any]], None] = lambda ids: None
+    """Writes ids down at once: who is interrupted in the middle of a message goes on there, and repeats nothing."""
 
     def client(self, url: str, secret_headers: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Client:
         """A client whose calls end with the deadline."""

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,17 @@ def run(module: str, params: dict[str, Any], *, check: bool = False) -> dict[str
         assert secret not in done.stdout + done.stderr, "a planted secret is in the output"
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+def ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/-/ready", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def until(look: Any, what: str) -> None:
+    end = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < end, f"waited 60 s for {what}"
+        time.sleep(0.2)

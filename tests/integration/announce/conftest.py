@@ -6,19 +6,34 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
+from tars_servers import programs
 
 # The helpers beside the tests are importable under every import mode.
 HERE = str(Path(__file__).resolve().parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from announce_tools import Doubles, Mailbox, start, stop  # noqa: E402
+from announce_tools import ROUTING_KEY, TOKEN, Doubles, Mailbox, ready, start, stop, until  # noqa: E402
+
+CONFIG = """
+route:
+  receiver: pager
+  group_wait: 0s
+  group_interval: 1s
+  routes: [{{receiver: pager, continue: true}}, {{receiver: slack}}]
+receivers:
+  - name: pager
+    pagerduty_configs: [{{routing_key: {key}, url: "{root}/v2/enqueue", send_resolved: true}}]
+  - name: slack
+    slack_configs: [{{api_url: "{root}/services/T00000000/B00000000/{token}", channel: "#tars-deployments"}}]
+"""
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +60,25 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
     controller.start()
     yield box, port
     controller.stop()
+
+
+@pytest.fixture
+def alertmanager(doubles: Doubles, tmp_path: Path) -> Iterator[str]:
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(CONFIG.format(key=ROUTING_KEY, root=doubles.root, token=TOKEN), encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        str(programs.alertmanager()),
+        f"--config.file={config}",
+        f"--storage.path={tmp_path / 'data'}",
+        "--cluster.listen-address=",
+    ]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: ready(url), "Alertmanager to be ready")
+    yield url
+    process.terminate()
+    process.wait(20)

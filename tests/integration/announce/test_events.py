@@ -104,6 +104,25 @@ def test_what_was_overtaken_is_not_told_late(doubles: Doubles, tmp_path: Path) -
     assert [item["summary"] for item in doubles.control("GET", "pagerduty")["alerts"]] == ["finished"]
 
 
+def test_a_line_that_fails_brings_no_second_message(doubles: Doubles, tmp_path: Path) -> None:
+    doubles.control("POST", "reset", {"rates": {"slack": {"requests": 1, "window_s": 60, "status": 429}}})
+    params = event(doubles, tmp_path, "started", budget=3)
+    assert acts(run("rollout_announce", params)) == ["sent", "failed", "sent"]
+    kept = doubles.control("GET", "slack")["messages"]
+    assert [item["text"] for item in kept] == ["now started"]
+    doubles.control("POST", "clock", {"advance": 120})
+    retry = run("rollout_announce", event(doubles, tmp_path, "started", messages=[], retry=True, budget=3))
+    assert acts(retry) == ["sent"]
+    assert [item["text"] for item in doubles.control("GET", "slack")["messages"]] == ["now started", "started"]
+
+
+def test_what_was_never_begun_is_not_ended(doubles: Doubles, tmp_path: Path) -> None:
+    params = event(doubles, tmp_path, "finished")
+    params["messages"][2]["content"] = {"action": "resolve"}
+    assert acts(run("rollout_announce", params)) == ["unchanged", "sent", "unchanged"]
+    assert doubles.control("GET", "incidents") == [] and doubles.problems() == []
+
+
 def test_public_messages_need_the_lease(doubles: Doubles, tmp_path: Path) -> None:
     result = run("rollout_announce", event(doubles, tmp_path, "started", may_speak=False))
     assert acts(result) == ["withheld", "sent", "sent"] and result["waiting"] == 0

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import email
+import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,34 @@ def test_pagerduty_refuses_before_it_sends(doubles: Doubles, tmp_path: Path, wro
     assert result["failed"] and seen in result["msg"] and doubles.journal() == []
 
 
+@pytest.mark.parametrize("region", ["us", "eu"])
+def test_pagerduty_is_spoken_to_where_the_account_lives(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through a proxy that hangs up once it knows where they want to go."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+
+        def listen() -> None:
+            while True:
+                try:
+                    caller, _address = proxy.accept()
+                except OSError:
+                    return
+                with caller:
+                    asked.append(caller.recv(4096).decode().split("\r\n")[0])
+
+        threading.Thread(target=listen, daemon=True).start()
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        given = {"routing_key": ROUTING_KEY, "region": region}
+        said = {"action": "trigger", "summary": "x", "severity": "error"}
+        run("pagerduty_event", {**given, **said, "dedup_key": "k", "timeout": 1})
+        receivers = [{"name": "pager", "type": "pagerduty", **given}]
+        message = {"to": "pager", "key": "k", "event": "eu/aborted", "content": said}
+        assert run("rollout_announce", {"receivers": receivers, "messages": [message], "budget": 1})["waiting"] == 1
+    host = {"us": "events.pagerduty.com", "eu": "events.eu.pagerduty.com"}[region]
+    assert len(asked) >= 2 and {line.split()[1] for line in asked} == {f"{host}:443"}
+
+
 def mail(port: int, tmp_path: Path, **more: Any) -> dict[str, Any]:
     return {
         "host": "127.0.0.1", "port": port, "tls": "never", "sender": "rollout@example.net",
@@ -167,6 +198,35 @@ def test_github_waits_for_a_limit_and_refuses_what_is_wrong(doubles: Doubles) ->
     assert "Resource not accessible" in run("github_deployment", hub(doubles))["msg"]
     assert run("github_deployment", hub(doubles, description="x" * 141))["reason"] == "message_invalid"
     assert "401" in run("github_deployment", hub(doubles, token="wrong-token-000"))["msg"]
+
+
+def test_github_waits_until_its_hour_begins_anew(doubles: Doubles) -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 2)}
+    doubles.fault("GET", times=1, status=403, headers=headers, json={"message": "API rate limit exceeded"})
+    assert run("github_deployment", hub(doubles))["act"] == "sent"
+
+
+def test_two_runs_that_race_take_the_older_deployment(doubles: Doubles) -> None:
+    run("github_deployment", hub(doubles))
+    # The other run's, made between our look and our post.
+    other = {"ref": "v1.0.1", "environment": "eu", "auto_merge": False, "required_contexts": [],
+             "payload": {"tars_run": "tars/1.0.1/eu"}}  # fmt: skip
+    headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": "test"}
+    place = f"{doubles.root}/repos/example/tars/deployments"
+    assert doubles.session.post(place, json=other, headers=headers, timeout=30).status_code == 201
+    assert run("github_deployment", hub(doubles, state="success"))["act"] == "updated"
+    found = doubles.control("GET", "github")["deployments"]
+    assert [[item["state"] for item in deployment["statuses"]] for deployment in found] == [
+        ["in_progress", "success"],
+        [],
+    ]
+
+
+def test_a_deployment_that_is_not_listed_gets_no_status(doubles: Doubles) -> None:
+    doubles.fault("GET .*/deployments", status=200, json=[])
+    lost = run("github_deployment", hub(doubles))
+    assert lost["reason"] == "outcome_unknown" and "does not list it" in lost["msg"]
+    assert not any("/None/" in entry["path"] for entry in doubles.journal())
 
 
 def test_statuspage_info_reads_kind_and_key(doubles: Doubles) -> None:

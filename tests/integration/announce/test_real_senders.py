@@ -5,59 +5,17 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
-from announce_tools import ROUTING_KEY, TOKEN, Doubles, run
-from tars_servers import programs
-
-CONFIG = """
-route:
-  receiver: pager
-  group_wait: 0s
-  group_interval: 1s
-  routes: [{{receiver: pager, continue: true}}, {{receiver: slack}}]
-receivers:
-  - name: pager
-    pagerduty_configs: [{{routing_key: {key}, url: "{root}/v2/enqueue", send_resolved: true}}]
-  - name: slack
-    slack_configs: [{{api_url: "{root}/services/T00000000/B00000000/{token}", channel: "#tars-deployments"}}]
-"""
-
-
-@pytest.fixture
-def alertmanager(doubles: Doubles, tmp_path: Path) -> Iterator[str]:
-    config = tmp_path / "alertmanager.yml"
-    config.write_text(CONFIG.format(key=ROUTING_KEY, root=doubles.root, token=TOKEN), encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        str(programs.alertmanager()),
-        f"--config.file={config}",
-        f"--storage.path={tmp_path / 'data'}",
-        "--cluster.listen-address=",
-    ]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    _until(lambda: _ready(url), "Alertmanager to be ready")
-    yield url
-    process.terminate()
-    process.wait(20)
+from announce_tools import Doubles, run, until
 
 
 def test_it_sends_to_the_doubles(alertmanager: str, doubles: Doubles) -> None:
     alert = {"labels": {"alertname": "HighErrorRate", "region": "eu", "severity": "critical"}}
     requests.post(f"{alertmanager}/api/v2/alerts", json=[alert], timeout=30).raise_for_status()
-    _until(lambda: doubles.control("GET", "pagerduty")["alerts"], "the alert at PagerDuty")
-    _until(lambda: doubles.control("GET", "slack")["messages"], "the message at Slack")
+    until(lambda: doubles.control("GET", "pagerduty")["alerts"], "the alert at PagerDuty")
+    until(lambda: doubles.control("GET", "slack")["messages"], "the message at Slack")
     assert doubles.problems() == []
 
 
@@ -79,17 +37,3 @@ def test_a_silence_is_kept_moved_and_taken_away(alertmanager: str) -> None:
     active = [item["matchers"][0]["value"] for item in listed if item["status"]["state"] == "active"]
     assert active == ["us"], "the other region's silence is untouched"
     assert run("alertmanager_silence", {**wanted, "duration": 5})["reason"] == "message_invalid"
-
-
-def _ready(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/-/ready", timeout=5).ok
-    except requests.ConnectionError:
-        return False
-
-
-def _until(look: Any, what: str) -> None:
-    end = time.monotonic() + 60
-    while not look():
-        assert time.monotonic() < end, f"waited 60 s for {what}"
-        time.sleep(0.2)
