@@ -61,7 +61,7 @@ SCALARS = (
 DATA = st.recursive(
     SCALARS,
     lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(SCALARS.filter(lambda key: key == key), inner, max_size=3)
+        st.lists(inner, max_size=2) | st.dictionaries(SCALARS.filter(lambda key: str(key) != "nan"), inner, max_size=3)
     ),
     max_leaves=6,
 )
