@@ -34,7 +34,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._values import second
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
 from ansible_collections.tars.rollout.plugins.modules.slo_gate import spec
 from bench_dead_man import NAMESPACES, VIRTUAL_SERVICES, route
-from bench_gate_live import SLO, Exporters, Pod
+from bench_gate_live import SLO, Exporters, Pod, scraping
 from tars_servers import PrometheusServer
 
 SCRAPE, RPS, BAD = 5, 50.0, 0.3
@@ -123,18 +123,11 @@ def measure(runs: int, per_arm: int, slos: int) -> list[dict[str, Any]]:
         jobs.append((path, {"service": f"s{number}", "track": track, "pod": path[1:]}))
     exporters = Exporters(pods)
     target = f"127.0.0.1:{exporters.server.server_port}"
-    config = {
-        "global": {"scrape_interval": f"{SCRAPE}s", "scrape_timeout": f"{SCRAPE}s"},
-        "scrape_configs": [
-            {"job_name": path[1:], "metrics_path": path, "static_configs": [{"targets": [target], "labels": labels}]}
-            for path, labels in jobs
-        ],
-    }
     client.create(NAMESPACES, "", {"metadata": {"name": namespace}})
     try:
         for number in range(runs):
             client.create(VIRTUAL_SERVICES, namespace, route(f"s{number}", f"s{number}.{namespace}.localhost"))
-        with PrometheusServer(config) as prometheus:
+        with PrometheusServer(scraping(target, jobs, SCRAPE)) as prometheus:
             prometheus.wait_for(f'count({metric(0)}{{status="200"}}) == {len(jobs)}', 3 * SCRAPE + 10)
             time.sleep(SCRAPE)
             with ThreadPoolExecutor(runs) as pool:

@@ -70,6 +70,17 @@ class Exporters:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
+def scraping(target: str, jobs: list[tuple[str, dict[str, str]]], scrape: int) -> dict[str, Any]:
+    """The configuration of a Prometheus that scrapes each pod (its path, its labels) every ``scrape`` seconds."""
+    return {
+        "global": {"scrape_interval": f"{scrape}s", "scrape_timeout": f"{min(scrape, 5)}s"},
+        "scrape_configs": [
+            {"job_name": path[1:], "metrics_path": path, "static_configs": [{"targets": [target], "labels": labels}]}
+            for path, labels in jobs
+        ],
+    }
+
+
 def measure(scrape: int, runs: int, bad: float, bake: int) -> list[dict[str, Any]]:
     """Results of that many gates that run at the same time, each with pods of its own."""
     pods: dict[str, Pod] = {}
@@ -81,14 +92,7 @@ def measure(scrape: int, runs: int, bad: float, bake: int) -> list[dict[str, Any
             jobs.append((path, {"service": f"s{number}", "track": track, "pod": path[1:]}))
     exporters = Exporters(pods)
     target = f"127.0.0.1:{exporters.server.server_port}"
-    config = {
-        "global": {"scrape_interval": f"{scrape}s", "scrape_timeout": f"{min(scrape, 5)}s"},
-        "scrape_configs": [
-            {"job_name": path[1:], "metrics_path": path, "static_configs": [{"targets": [target], "labels": labels}]}
-            for path, labels in jobs
-        ],
-    }
-    with PrometheusServer(config) as prometheus:
+    with PrometheusServer(scraping(target, jobs, scrape)) as prometheus:
         prometheus.wait_for(f'count(app_requests_total{{status="200"}}) == {2 * runs}', 3 * scrape + 10)
         time.sleep(scrape)
         with ThreadPoolExecutor(runs) as pool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.checked import 
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Spec
 from ansible_collections.tars.rollout.plugins.module_utils._http import Options, basic, bearer
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import LATEST
+from ansible_collections.tars.rollout.plugins.module_utils._values import seconds_of
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,7 @@ def _moment(where: str, value: Any) -> float:
 def _timestamp(text: str) -> float:
     """Seconds since 1970; NaN for what is no moment, or one of an unknown time zone."""
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return found.timestamp() if found.tzinfo is not None else math.nan
+        return seconds_of(text)
     except (ValueError, OverflowError):
         return math.nan
 
