@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
-from tarslab import access, chart, files, regions
+from tarslab import access, chart, regions
 from tarslab.context import MORE_REGIONS, REGIONS, SERVICES
 
-ROOT = Path(__file__).resolve().parents[3]
-CHART = ROOT / "tests" / "lab" / "chart" / "tars"
 CLUSTER = {"server": "https://127.0.0.1:20000", "certificate-authority-data": "abc"}
 NOW = 1_000_000.0
 
@@ -84,61 +79,3 @@ def test_services_that_the_lab_does_not_have_are_switched_off() -> None:
     found = chart.values(lab, "us-west-2", 1, "1.0.0")["services"]
     assert {name for name, one in found.items() if one["enabled"]} == {"api", "worker"}
     assert set(found) == set(SERVICES)
-
-
-def rendered(*arguments: str) -> list[dict[str, Any]]:
-    known = files.read_json(ROOT / ".lab" / "state.json").get("programs", {}).get("helm", "")
-    helm = known if Path(known).is_file() else shutil.which("helm")
-    if helm is None:
-        pytest.skip("no helm: neither a lab that was up once nor one on the PATH")
-    argv = [helm, "template", "tars", str(CHART), "--namespace", "tars-us-west-2", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, check=True)
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
-
-
-def test_the_charts_services_are_the_labs() -> None:
-    assert tuple(yaml.safe_load((CHART / "values.yaml").read_text())["services"]) == SERVICES
-
-
-def test_the_chart_makes_what_the_contract_says() -> None:
-    found = {(one["kind"], one["metadata"]["name"]): one for one in rendered()}
-    for name in SERVICES:
-        selector = {"app.kubernetes.io/name": name, "app.kubernetes.io/instance": "tars"}
-        deployment = found["Deployment", name]["spec"]
-        assert deployment["selector"]["matchLabels"] == selector
-        assert deployment["template"]["metadata"]["labels"] == selector
-        assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
-        assert found["Service", name]["spec"]["selector"] == selector
-        if name == "worker":
-            assert ("VirtualService", name) not in found
-            continue
-        canary = found["Service", f"{name}-canary"]["spec"]["selector"]
-        assert canary == {**selector, "app.kubernetes.io/name": f"{name}-canary"}
-        routes = {route["name"]: route for route in found["VirtualService", name]["spec"]["http"]}
-        assert list(routes) == ["canary-header", "primary"]
-        assert [one["weight"] for one in routes["primary"]["route"]] == [100, 0]
-    assert [name for kind, name in found if kind == "HTTPRoute"] == ["insight"]
-
-
-def test_a_digest_goes_before_the_tag_and_a_service_before_the_rest() -> None:
-    found = rendered(
-        "--set", "image.digest=sha256:aa", "--set", "services.api.image.tag=2", "--set", "services.api.image.digest="
-    )
-    images = {
-        one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"]
-        for one in found
-        if one["kind"] == "Deployment"
-    }
-    assert images["api"] == "lab.invalid/tars/app:2"
-    assert images["ppo"] == "lab.invalid/tars/app@sha256:aa"
-
-
-def test_a_lab_with_three_services_has_three(tmp_path: Path) -> None:
-    lab: Any = SimpleNamespace(services=["api", "evaluation", "worker"])
-    path = tmp_path / "values.json"
-    path.write_text(json.dumps(chart.values(lab, "us-west-2", 1, "1.2.3")))
-    found = rendered("--values", str(path))
-    assert {one["metadata"]["name"] for one in found if one["kind"] == "Deployment"} == set(lab.services)
-    assert {one["metadata"]["name"] for one in found if one["kind"] == "VirtualService"} == {"api", "evaluation"}
-    settings = next(one for one in found if one["kind"] == "ConfigMap")["data"]
-    assert (settings["TARS_REDIS_DB"], settings["TARS_REDIS_PREFIX"]) == ("1", "tars:us-west-2")
