@@ -222,6 +222,13 @@ forecast:
       description: Per objective, requests expected and needed, and the bake or weight that would do.
       type: list
       elements: dict
+notes:
+  description:
+    - What Prometheus had to say beside its answers, such as that a metric may be no counter. At most 50, each once; none
+      of them changes a verdict.
+  returned: always
+  type: list
+  elements: str
 evidence:
   description:
     - Per poll, service and objective the counts C(x), C(n) of the canary and C(y), C(m) of stable since the start, and

@@ -32,6 +32,8 @@ HISTORY_CHUNK_S = 600.0
 LOOK_BACK_S = 300.0
 HISTORY_SAMPLES = 150_000
 MILLISECOND = 0.001
+# Infos may quote the question, which differs from poll to poll: so many of them are enough to read.
+MOST_NOTES = 50
 
 
 class Reader:
@@ -57,12 +59,12 @@ class Reader:
     def prime(self, at: float) -> list[RawSeries]:
         """The values that growth is counted from. Decides, for all polls, which buckets are needed.
 
-        Raises QueryFault, and RolloutError for an expression that answers more than one series.
+        Raises QueryFault, PartialData, and RolloutError for an expression that answers more than one series.
         """
         series = self._all(at - max(self.window, LOOK_BACK_S), at)
         self._selectors = [with_bounds(s, self._bounds(s, series)) for s in self._selectors]
         for expression in self._expressions:
-            rows = self._prometheus.instant(expression, at).rows
+            rows = self._checked(self._prometheus.instant(expression, at)).rows
             if rows > 1:
                 raise RolloutError(
                     f"The expression {expression!r} answers {rows} series where one value is needed",
@@ -119,7 +121,9 @@ class Reader:
         return read
 
     def _checked(self, result: Result) -> Result:
-        self.notes += [info for info in result.infos if info not in self.notes]
+        for info in result.infos:
+            if info not in self.notes and len(self.notes) < MOST_NOTES:
+                self.notes.append(info)
         if result.warnings:
             raise PartialData("; ".join(result.warnings))
         return result

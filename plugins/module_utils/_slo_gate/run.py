@@ -78,6 +78,9 @@ def _judge(
     if call.check_mode:
         return _result(plan, prometheus, watch, outlook, [], decided=False)
     watch.run()
+    for text in watch.notes:
+        if text not in outlook["findings"]:
+            call.warn(f"slo_gate: {text}")
     result = _result(plan, prometheus, watch, outlook, teller.evidence, decided=True)
     if watch.cut is not None and not watch.cut["done"]:
         call.warn(f"The traffic could not be cut: {watch.cut['error']}")
@@ -135,6 +138,7 @@ def _result(
         "decided_after_s": None,
         "services": [],
         "forecast": outlook,
+        "notes": list(watch.notes),
         "evidence": report.bounded(evidence),
         "cost": {
             "polls": watch.polls,

@@ -202,6 +202,46 @@ def test_what_waiting_cannot_heal_is_refused_before_the_bake(answer: Answer, sen
     assert prometheus.clock.time == START
 
 
+def value(number: str = "0", **beside: Any) -> Answer:
+    rows = [{"metric": {}, "value": [START, number]}]
+    return reply({"status": "success", "data": {"resultType": "vector", "result": rows}, **beside})
+
+
+CUSTOM = {**GATE, "slos": {**SLOS, "custom": {"expr": "rate(x[5m])", "limit": "2%"}}}
+INFO = "PromQL info: metric might not be a counter: x"
+
+
+def test_what_prometheus_says_about_an_expression_is_shown_before_the_stage_and_in_the_result() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda _self, form: value(infos=[INFO]) if form.get("query") == "rate(x[5m])" else None
+    check = judge(prometheus, check=True, services=[CUSTOM])
+    assert INFO in check["forecast"]["findings"] and check["notes"] == [INFO]
+    result = judge(prometheus, services=[CUSTOM])
+    assert result["verdict"] == "pass" and result["notes"] == [INFO]
+    assert result["warned"].count(f"slo_gate: {INFO}") == 1
+
+
+def test_what_prometheus_says_only_later_is_shown_in_the_result_and_bounded() -> None:
+    def later(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        if form.get("query") != "rate(x[5m])":
+            return None
+        said = [f"{INFO} {number} {form['time']}" for number in range(8)]
+        return value(infos=said if self.clock.time > START + 60 else [])
+
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = later
+    result = judge(prometheus, services=[CUSTOM])
+    assert not any(INFO in text for text in result["forecast"]["findings"])
+    assert len(result["notes"]) == 50 and f"slo_gate: {result['notes'][0]}" in result["warned"]
+
+
+def test_a_warning_about_an_expression_is_told_before_the_stage() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda _self, form: value(warnings=["a store is down"]) if "rate" in form["query"] else None
+    findings = judge(prometheus, check=True, services=[CUSTOM])["forecast"]["findings"]
+    assert findings == ["Prometheus could not be read before the stage: a store is down"]
+
+
 def test_an_expression_that_answers_two_series_is_refused() -> None:
     two = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "0"]}] * 2}}
     prometheus = FakePrometheus(Clock())
