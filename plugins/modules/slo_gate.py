@@ -224,8 +224,8 @@ forecast:
       elements: dict
 notes:
   description:
-    - What Prometheus had to say beside its answers, such as that a metric may be no counter. At most 50, each once; none
-      of them changes a verdict.
+    - What Prometheus had to say beside its answers, such as that a metric may be no counter. At most 50, each once;
+      none of them changes a verdict.
   returned: always
   type: list
   elements: str

@@ -9,7 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Pair, Reading, Slo, Spec, Tally
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import (
+    Around,
+    Pair,
+    Reading,
+    Slo,
+    Spec,
+    Tally,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.book import Book, Number
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import Edges, Over, edges_for, share_over
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import Labels, RawSeries, Step
@@ -82,6 +89,7 @@ class LatencyBook(Book):
             changed=changed,
             history=history,
             exact=edges.exact,
+            around=Around(edges.below_limit, edges.above_limit, edges.below_violation, edges.above_violation),
             problem=self._problem(canary, stable, edges),
             strata=self._by_stratum(now, edges),
         )

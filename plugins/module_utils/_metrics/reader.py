@@ -17,6 +17,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault, split
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.query import (
     Selector,
+    alternatives,
     needed_bounds,
     selectors,
     stable_selectors,
@@ -64,15 +65,33 @@ class Reader:
         series = self._all(at - max(self.window, LOOK_BACK_S), at)
         self._selectors = [with_bounds(s, self._bounds(s, series)) for s in self._selectors]
         for expression in self._expressions:
-            rows = self._checked(self._prometheus.instant(expression, at)).rows
-            if rows > 1:
+            result = self._checked(self._prometheus.instant(expression, at))
+            if result.rows > 1:
                 raise RolloutError(
-                    f"The expression {expression!r} answers {rows} series where one value is needed",
+                    f"The expression {expression!r} answers {result.rows} series where one value is needed",
                     reason="bad_gate_file",
                     hint="Aggregate it, for instance with max(...) or sum(...)",
                 )
+            series += _native(expression, result)
+        series += self._without_buckets(series, at)
         self._read_to = at
         return series
+
+    def _without_buckets(self, series: Sequence[RawSeries], at: float) -> list[RawSeries]:
+        """The native histograms where a canary has no buckets: asked for once, since a poll reads only buckets."""
+        found: list[RawSeries] = []
+        for spec in self._specs:
+            for slo in (slo for slo in spec.slos if slo.kind == "latency"):
+                own = (item for item in series if item.name in parts(slo))
+                if any("canary" in arms_of(slo, spec, item.labels) for item in own):
+                    continue
+                wanted = Selector(frozenset({slo.metric}), alternatives({**spec.arms["canary"], **slo.match}))
+                try:
+                    found += self._prometheus.instant(wanted.text, at).native
+                except QueryFault:
+                    # Only an explanation is lost.
+                    continue
+        return found
 
     def history(self, start: float, end: float, series: Sequence[RawSeries]) -> list[RawSeries]:
         """Stable's past, oldest first; shorter than asked where that would be too much. ``series``: what prime gave."""
@@ -111,6 +130,7 @@ class Reader:
         for selector in wanted:
             for result in split(self._reading(selector), start, end, self._scrape_s):
                 found += (_within(series, start, end) for series in result.series)
+                found += result.native
         return found
 
     def _reading(self, selector: Selector) -> Callable[[float, float], list[Result]]:
@@ -132,7 +152,9 @@ class Reader:
         result = self._checked(self._prometheus.instant(expression, at))
         if result.rows > 1:
             raise QueryFault(f"the expression {expression!r} answers {result.rows} series where one value is needed")
-        return [] if result.value is None else [RawSeries(expression, {}, [(at, result.value)])]
+        if result.value is None:
+            return _native(expression, result)
+        return [RawSeries(expression, {}, [(at, result.value)])]
 
     def _bounds(self, selector: Selector, series: Sequence[RawSeries]) -> frozenset[str] | None:
         """The texts of ``le`` that the limits need. None, all of them, while an arm's buckets are not known yet:
@@ -174,6 +196,11 @@ def _within(series: RawSeries, start: float, end: float) -> RawSeries:
 
 class PartialData(Exception):
     """The answer came with warnings: something is missing in it, and nobody knows what."""
+
+
+def _native(expression: str, result: Result) -> list[RawSeries]:
+    """An expression that answers a native histogram, under its own name; nothing for any other."""
+    return [RawSeries(expression, {}, [], native=True)] if result.native else []
 
 
 def _numbers(text: str) -> set[float]:

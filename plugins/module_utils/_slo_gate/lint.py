@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate import explain
 from ansible_collections.tars.rollout.plugins.module_utils._gate.forecast import Forecast, forecast
-from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Slo, Spec
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Reading, Slo, Spec
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.freshness import Past
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import parts
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault
@@ -58,10 +58,11 @@ def findings(session: Session, service: int, prometheus: Prometheus, at: float, 
         reading = readings[slo.name]
         if reading.problem:
             found.append(f"{slo.name}: {reading.problem[1]}")
-        found += _missing(slo, spec, past, prometheus, at)
+        if not _native(reading):
+            found += _missing(slo, spec, past, prometheus, at)
         found += _limits(slo, spec, past["stable"])
-        if slo.kind == "latency" and not reading.exact and past["canary"].series:
-            found.append(f"{slo.name}: no bucket of {slo.metric} ends at {explain.latency(slo, slo.limit)}")
+        if past["canary"].series or past["stable"].series:
+            found += _buckets(slo, reading)
         interval = max(past.values(), key=lambda entry: entry.series).interval
         if interval > 1.5 * spec.scrape_s:
             found.append(f"{slo.name}: a sample every {interval:g} s was seen, scrape says {spec.scrape_s:g} s")
@@ -73,6 +74,21 @@ def findings(session: Session, service: int, prometheus: Prometheus, at: float, 
     if abs(prometheus.skew) > spec.scrape_s:
         found.append(f"the clock here and that of Prometheus are {abs(prometheus.skew):.0f} s apart")
     return found
+
+
+def _native(reading: Reading) -> bool:
+    return reading.canary.newest is None and reading.problem is not None
+
+
+def _buckets(slo: Slo, reading: Reading) -> Iterator[str]:
+    """A limit or a violation at which no bucket ends, with those beside it; of stable where there is no canary yet."""
+    around = reading.around
+    if around is None:
+        return
+    if not around.exact:
+        yield f"{slo.name}: {explain.no_bucket(slo, 'limit', around)}"
+    if slo.violation is not None and around.below_violation != around.above_violation:
+        yield f"{slo.name}: {explain.no_bucket(slo, 'violation', around)}"
 
 
 def _missing(slo: Slo, spec: Spec, past: dict[str, Past], prometheus: Prometheus, at: float) -> Iterator[str]:
