@@ -25,6 +25,8 @@ attributes:
   check_mode:
     description:
       - Reads for real once and reports linter and forecast with the same keys; every verdict reads V(not yet).
+      - The routes of O(cut_traffic) are read and the API server is asked whether they may be patched; what would keep
+        the traffic from being cut is among RV(forecast.findings).
     support: full
   diff_mode:
     description: Nothing is changed but the routes of O(cut_traffic).

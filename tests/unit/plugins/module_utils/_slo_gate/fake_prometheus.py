@@ -99,8 +99,9 @@ class FakeFuse:
         self.done = done
         self.blown: list[str] = []
 
-    def check(self) -> None:
+    def check(self) -> tuple[str, ...]:
         """Could always cut."""
+        return ()
 
     def blow(self, reason: str) -> Mapping[str, Any]:
         self.blown.append(reason)
