@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
@@ -33,6 +34,8 @@ HISTORY_CHUNK_S = 600.0
 LOOK_BACK_S = 300.0
 HISTORY_SAMPLES = 150_000
 MILLISECOND = 0.001
+# An expression that is the name of a series and no more, such as a recorded ratio.
+_PLAIN = re.compile(r"\s*[a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[^{}]*\})?\s*")
 # Infos may quote the question, which differs from poll to poll: so many of them are enough to read.
 MOST_NOTES = 50
 
@@ -154,7 +157,12 @@ class Reader:
             raise QueryFault(f"the expression {expression!r} answers {result.rows} series where one value is needed")
         if result.value is None:
             return _native(expression, result)
-        return [RawSeries(expression, {}, [(at, result.value)])]
+        told = at
+        if _PLAIN.fullmatch(expression):
+            # Prometheus shows the last value of a recording rule for five minutes after the rule has died.
+            age = self._checked(self._prometheus.instant(f"timestamp({expression})", at)).value
+            told = min(at, age) if age is not None and math.isfinite(age) else at
+        return [RawSeries(expression, {}, [(told, result.value)])]
 
     def _bounds(self, selector: Selector, series: Sequence[RawSeries]) -> frozenset[str] | None:
         """The texts of ``le`` that the limits need. None, all of them, while an arm's buckets are not known yet:

@@ -132,3 +132,23 @@ def test_where_the_limit_is_a_bucket_it_is_the_violation_that_lies_between_two()
     text = explain.coarse(slo, Tally(1000, 10, 10, 60, 20), Around(0.1, 0.1, 0.25, 0.5))
     assert text.startswith("of 1,000 canary requests 60 may have taken longer than 300 ms, 20 surely did: no bucket")
     assert "at the violation of 300 ms, the nearest at 250 ms and 500 ms" in text
+
+
+@pytest.mark.parametrize(
+    ("le", "near"), [("0\\.12", "0.1 and 0.25"), ("0.12", "0.1 and 0.25"), ("60", "0.25 and +Inf"),
+     ("1.2.3", "0.1 and 0.25 and +Inf"), ("0.01", "0.1"),
+                     ("0.1.*", "0.1 and 0.25 and +Inf")]
+)  # fmt: skip
+def test_a_bucket_that_is_named_by_hand_and_not_there_is_told_with_those_next_to_it(le: str, near: str) -> None:
+    def before(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        if form.get("query", "").startswith("count by (le) (seconds_bucket)"):
+            return answer("vector", *({"metric": {"le": b}, "value": [START, "2"]} for b in ("0.25", "0.1", "+Inf")))
+        if "match[]" in form:
+            return reply({"status": "success", "data": ["__name__", "le", "track"]})
+        return None if form.get("query") == "time()" else answer("matrix" if "ms]" in form["query"] else "vector")
+
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = before
+    slo = {"count": "seconds_bucket", "match": {"le": le}, "limit": 3}
+    findings = judge(prometheus, check=True, services=[gate(slow=slo)])["forecast"]["findings"]
+    assert any(f'no bucket has le="{le}", the nearest have {near})' in text for text in findings), findings

@@ -242,6 +242,37 @@ def test_a_warning_about_an_expression_is_told_before_the_stage() -> None:
     assert findings == ["Prometheus could not be read before the stage: a store is down"]
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"), [("app:errors:ratio_5m", True), ('app:errors:ratio_5m{svc="api"}', True), ("max(x)", False)]
+)
+def test_a_recorded_value_is_as_old_as_its_rule_though_prometheus_still_shows_it(name: str, asked: bool) -> None:
+    def rule(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        """A rule that is evaluated every 15 s until it dies in the third minute of the bake."""
+        if form.get("query") == name:
+            return value("0.001")
+        if form.get("query") == f"timestamp({name})":
+            return value(f"{min(self.clock.time // 15 * 15, START + 130)}")
+        return None
+
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = rule
+    gate = {**GATE, "slos": {**SLOS, "recorded": {"expr": name, "limit": "2%"}}}
+    result = judge(prometheus, services=[gate], fail_on=[])
+    expected = ("hold", "STALE_DATA", "recorded") if asked else ("pass", "OK", "")
+    assert (result["verdict"], result["reason"], result["slo"]) == expected
+    assert any(form.get("query") == f"timestamp({name})" for form in prometheus.seen) is asked
+
+
+def test_a_recorded_value_that_comes_every_minute_is_not_stale() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda self, form: {
+        "app:errors:ratio_5m": lambda: value("0.001"),
+        "timestamp(app:errors:ratio_5m)": lambda: value(f"{self.clock.time // 60 * 60}"),
+    }.get(form.get("query", ""), lambda: None)()
+    gate = {**GATE, "slos": {**SLOS, "recorded": {"expr": "app:errors:ratio_5m", "limit": "2%"}}}
+    assert judge(prometheus, services=[gate])["verdict"] == "pass"
+
+
 def test_an_expression_that_answers_two_series_is_refused() -> None:
     two = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "0"]}] * 2}}
     prometheus = FakePrometheus(Clock())
