@@ -25,6 +25,8 @@ attributes:
   check_mode:
     description:
       - Reads for real once and reports linter and forecast with the same keys; every verdict reads V(not yet).
+      - The routes of O(cut_traffic) are read and the API server is asked whether they may be patched; what would keep
+        the traffic from being cut is among RV(forecast.findings).
     support: full
   diff_mode:
     description: Nothing is changed but the routes of O(cut_traffic).
@@ -222,6 +224,13 @@ forecast:
       description: Per objective, requests expected and needed, and the bake or weight that would do.
       type: list
       elements: dict
+notes:
+  description:
+    - What Prometheus had to say beside its answers, such as that a metric may be no counter. At most 50, each once;
+      none of them changes a verdict.
+  returned: always
+  type: list
+  elements: str
 evidence:
   description:
     - Per poll, service and objective the counts C(x), C(n) of the canary and C(y), C(m) of stable since the start, and

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The gate's figures on simulated traffic: prints a table and writes build/bench/gate.json."""
+"""The gate's figures on simulated traffic: prints a table and writes build/bench/gate.json.
+
+Returns 1 when a promise is missed.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gate_sim import Stage, Tell, runs
+from promised import Promise, at_most, ended
 
 ROWS: tuple[tuple[str, Stage, bool], ...] = (
     ("anchor: 50 rps x 10 %, canary 6 %", Stage(canary=0.06), False),
@@ -42,6 +46,25 @@ def row(name: str, healthy: bool, tell: Tell) -> dict[str, Any]:
     }
 
 
+def summary(table: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is written down: the rows, and the first line with the false rollbacks of the healthy one."""
+    anchor, calm = table[0], table[1]
+    first = {"median_s": anchor["median_s"], "p95_s": anchor["p95_s"], "false_rollback": calm["rollback"]}
+    return {"anchor": first, "rows": table}
+
+
+def promises(result: dict[str, Any]) -> list[Promise]:
+    """What is promised of these figures, and whether it was kept."""
+    anchor = result["anchor"]
+    healthy = [row for row in result["rows"] if row["healthy"]]
+    return [
+        ("the anchor's median <= 60 s", at_most(anchor["median_s"], 60)),
+        ("the anchor's p95 <= 90 s", at_most(anchor["p95_s"], 90)),
+        ("false rollback of healthy runs <= 0.5 %", at_most(anchor["false_rollback"], 0.005)),
+        *((f"false rollback of {row['name']} <= 1 %", at_most(row["rollback"], 0.01)) for row in healthy),
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000)
@@ -57,14 +80,10 @@ def main() -> int:
         table.append(found)
         times = [f"{found.get(key) or 0:6.0f} s" if found.get(key) else "       -" for key in ("median_s", "p95_s")]
         print(f"{name:44} {found['rollback']:9.2%} {found['pass']:7.1%} {times[0]} {times[1]}", flush=True)
-    anchor, calm = table[0], table[1]
-    result = {
-        "anchor": {"median_s": anchor["median_s"], "p95_s": anchor["p95_s"], "false_rollback": calm["rollback"]},
-        "rows": table,
-    }
+    result = summary(table)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return ended(promises(result))
 
 
 if __name__ == "__main__":

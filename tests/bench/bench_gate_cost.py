@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a gate costs: CPU of the judgement, and requests and samples of a poll against a real Prometheus.
 
-Prints both and writes build/bench/gate_cost.json.
+Prints both and writes build/bench/gate_cost.json. Returns 1 when a promise is missed.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.run import run
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
+from promised import Promise, at_most, ended
 from tars_servers import PrometheusServer
 
 START, SCRAPE, SCRAPES = 1_760_000_000.0, 15, 40
@@ -156,6 +157,16 @@ def _text(found: list[RawSeries]) -> str:
     return "\n".join([*lines, "# EOF", ""])
 
 
+def promises(result: dict[str, Any]) -> list[Promise]:
+    """What is promised of these figures, and whether it was kept."""
+    judgement, poll = result["judgement"], result["poll"]
+    return [
+        ("10 services x 6 objectives x 40 scrapes in < 1 s of CPU", judgement["cpu_s"] < 1),
+        ("at most 2 requests per poll", at_most(poll["requests_per_poll"], 2)),
+        ("at most 5,000 samples per poll", at_most(poll["samples_per_poll"], 5000)),
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("build/bench/gate_cost.json"))
@@ -165,7 +176,7 @@ def main() -> int:
         print(f"{name}: {', '.join(f'{key} {value}' for key, value in row.items())}", flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return ended(promises(result))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The anchor of bench_gate.py on the wall clock: real exporters, a real Prometheus, several gates at the same time.
 
-Prints seconds until rollback for each scrape interval and writes build/bench/gate_live.json.
+Prints seconds until rollback for each scrape interval and writes build/bench/gate_live.json. Returns 1 when a
+promise is missed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._progress import Prog
 from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.run import run
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
 from gate_sim import poisson
+from promised import Promise, at_most, ended
 from tars_servers import PrometheusServer
 
 RPS, WEIGHT, STABLE = 50.0, 0.1, 0.01
@@ -117,6 +119,19 @@ def judge(url: str, service: str, scrape: int, bake: int) -> dict[str, Any]:
     return dict(run(Call(params, False, lambda _text: None, SystemClock(stop), stop, Progress(), Scrubber())))
 
 
+def promises(table: list[dict[str, Any]]) -> list[Promise]:
+    """What is promised of these figures, and whether it was kept; ten runs tell a median and no more."""
+    kept = []
+    for row in table:
+        scrapes = f"scrapes of {row['scrape_s']} s"
+        kept += [
+            (f"every bad canary rolled back with {scrapes}", row["rollback"] == 1),
+            (f"a median <= 60 s with {scrapes}", at_most(row["median_s"], 60)),
+            (f"at most 2 requests per poll with {scrapes}", at_most(row["requests_per_poll"], 2)),
+        ]
+    return kept
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
@@ -131,20 +146,21 @@ def main() -> int:
         results = measure(scrape, options.runs, options.bad, options.bake)
         times = sorted(r["decided_after_s"] for r in results if r["verdict"] == "rollback")
         polls = sum(r["cost"]["polls"] for r in results)
+        asked = sum(r["cost"]["poll_requests"] for r in results)
         row = {
             "scrape_s": scrape,
             "runs": options.runs,
             "rollback": len(times) / options.runs,
             "median_s": statistics.median(times) if times else None,
             "worst_s": times[-1] if times else None,
-            "requests_per_poll": round(sum(r["cost"]["requests"] for r in results) / polls, 2),
+            "requests_per_poll": round(asked / polls, 2),
             "cpu_ms_per_poll": round(1000 * (time.process_time() - before) / polls, 1),
         }
         table.append(row)
         print(row, flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    return 0
+    return ended(promises(table))
 
 
 if __name__ == "__main__":

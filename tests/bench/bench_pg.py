@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from promised import Promise, ended
 from tars_servers import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -54,12 +55,10 @@ def main() -> int:
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     show(found)
-    missed = [text for text, kept in promises(found) if not kept]
-    print(f"MISSED: {', '.join(missed)}" if missed else "as promised", file=sys.stderr)
-    return int(bool(missed))
+    return ended(promises(found))
 
 
-def promises(found: dict[str, Any]) -> list[tuple[str, bool]]:
+def promises(found: dict[str, Any]) -> list[Promise]:
     """What is promised of these figures, and whether it was kept."""
     build, load = found["build"], found["updates"]
     return [

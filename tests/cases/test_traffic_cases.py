@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What traffic must get right before anything else (numbers of the acceptance set), and decision cases of peers.
 
-CASES has every known case of the kinds weight, abort, replicas and readiness: what is answered here to what a peer was
-asked, by a check or by a line that says why it is no question here. Where ours differs, a comment says so.
+CASES has every case of peer_traffic_cases.json (weight, abort, replicas, readiness): what is answered here to what a
+peer was asked, by a check or by a line that says why it is no question here. Where ours differs, a comment says so.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -270,3 +271,9 @@ def test_a_case_of_a_peer(case: str) -> None:
 
 def test_what_is_no_question_here_says_why() -> None:
     assert all(len(text) > 20 for text in CASES.values() if isinstance(text, str))
+
+
+def test_every_case_of_a_peer_has_its_answer_in_the_table() -> None:
+    path = Path(__file__).with_name("peer_traffic_cases.json")
+    known = [case["id"] for case in json.loads(path.read_text(encoding="utf-8"))["cases"]]
+    assert sorted(CASES) == sorted(known) and len(set(known)) == len(known)

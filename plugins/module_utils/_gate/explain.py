@@ -12,7 +12,7 @@ import math
 from functools import lru_cache
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate import laws
-from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Slo, Tally
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Around, Slo, Tally
 
 
 def share(part: float, whole: float) -> str:
@@ -97,11 +97,31 @@ def unhealthy(slo: Slo, total: Tally) -> str:
     return f"{requests(slo, total)}; stable itself is over {allowed(slo)}, so the canary cannot be judged by it"
 
 
-def coarse(slo: Slo, total: Tally) -> str:
+def coarse(slo: Slo, total: Tally, around: Around | None) -> str:
+    """Between which buckets the answer is lost: those around the limit, or around the violation."""
+    at_violation = around is not None and around.exact
+    what, value = ("violation", slo.violation) if at_violation else ("limit", slo.limit)
+    most, least = (total.over, total.under) if at_violation else (total.high, total.bad)
     return (
-        f"of {total.n:,.0f} canary requests {total.high:,.0f} may have taken longer than {latency(slo, slo.limit)}, "
-        f"{total.bad:,.0f} surely did: no bucket ends at the limit; add one, or move the limit to a bucket"
+        f"of {total.n:,.0f} canary requests {most:,.0f} may have taken longer than {latency(slo, value)}, "
+        f"{least:,.0f} surely did: {no_bucket(slo, what, around)}"
     )
+
+
+def no_bucket(slo: Slo, what: str, around: Around | None) -> str:
+    """ "no bucket ends at the limit of 120 ms, the nearest at 100 ms and 250 ms: ...". ``what``: limit or violation."""
+    below, above, value = math.nan, math.nan, slo.limit if what == "limit" else slo.violation
+    if around is not None:
+        below, above = around[:2] if what == "limit" else around[2:]
+    named = [latency(slo, bound) for bound in (below, above) if math.isfinite(bound)]
+    seen = f", the nearest at {' and '.join(named)}" if len(named) == 2 else ""
+    if len(named) == 1:
+        seen = f", the {'last' if math.isfinite(below) else 'first'} one at {named[0]}"
+    elif around is not None and not named:
+        seen = ", there is none but +Inf"
+    of = f" of {latency(slo, value)}" if value is not None else ""
+    move = f"move the {what} to one that is there" if named else "add buckets around it"
+    return f"no bucket ends at the {what}{of}{seen}; {move}{', or add one' if named else ''}"
 
 
 def thin(slo: Slo, total: Tally, elapsed: float, beta: float) -> str:
@@ -139,6 +159,24 @@ def _metric(slo: Slo) -> str:
 def no_data(slo: Slo, arm: str) -> str:
     where = "" if arm == "any" else f" of {arm}"
     return f"{_metric(slo)} has no sample{where} since the judgement began; silence is not health"
+
+
+def native(slo: Slo, arm: str) -> str:
+    """A histogram without buckets, where a number or buckets were asked for: what to write instead."""
+    where = "" if arm == "any" else f" of {arm}"
+    if slo.expr:
+        instead = "take a number of it, such as histogram_quantile(0.95, ...) or 1 - histogram_fraction(0, 0.1, ...)"
+        return f"the expression answers a native histogram, which is no number; {instead}"
+    rate = f"sum(rate({slo.metric}[5m]))"
+    if slo.kind == "latency":
+        share = f"1 - histogram_fraction(0, {slo.limit:g}, {rate})"
+        seen = "is a native histogram and has no buckets"
+        instead = f"let Prometheus keep the classic ones (always_scrape_classic_histograms), or write expr: {share}"
+        return f"{slo.metric}{where} {seen}; {instead} with limit: {100 * slo.bound:g}%"
+    return (
+        f"{slo.metric}{where} is a native histogram, which is no number; "
+        f"name a counter or a gauge, or write an expr such as histogram_quantile(0.95, {rate})"
+    )
 
 
 def stale(slo: Slo, arm: str, age: float) -> str:

@@ -160,6 +160,9 @@ def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) 
     if not _METRIC.fullmatch(metric):
         raise GateFileError(f"{where}: {kind}", f"{metric!r} is no name of a metric", "Labels go into match")
     match = matchers(f"{where}: match", data.get("match"))
+    if kind == "latency" and "le" in match:
+        seen = "the boundaries of buckets are chosen by limit and violation"
+        raise GateFileError(f"{where}: match.le", seen, f"Leave le out of match; write it as the limit of {metric}")
     arm = str(data.get("arm", "canary"))
     if kind in ("gauge", "count"):
         value = typed(f"{where}: limit", units.number, data["limit"])

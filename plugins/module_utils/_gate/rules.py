@@ -22,7 +22,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import (
 class GaugeJudge:
     """Hard rule: the worst pod over the limit at every scrape for ``for_s`` seconds (0: once) rolls back.
 
-    A scrape without a value neither counts nor breaks the row; more than three of them in a row do break it.
+    A scrape without a value neither counts nor breaks the row; more than three samples that are missing in a row do
+    break it. A gauge that is scraped more rarely than it is polled has a value every few scrapes only.
     """
 
     def __init__(self, slo: Slo, spec: Spec) -> None:
@@ -47,17 +48,19 @@ class GaugeJudge:
 
     def _break(self, reading: Reading) -> str:
         first: int | None = None
-        last = 0
+        last, scrape_s = 0, self._spec.scrape_s
+        longest = FRESH_SCRAPES * max(scrape_s, reading.canary.interval)
         for index, value in enumerate(reading.values):
             if value is None:
                 continue
             if value <= self.slo.limit:
                 first = None
                 continue
-            if first is None or index - last > FRESH_SCRAPES:
+            # Scrapes are whole: one more than half of one too long is too long.
+            if first is None or (index - last - 0.5) * scrape_s > longest:
                 first = index
             last = index
-            if (index - first) * self._spec.scrape_s >= self.slo.for_s:
+            if (index - first) * scrape_s >= self.slo.for_s:
                 return explain.gauge_broken(self.slo, value)
         return ""
 

@@ -153,14 +153,15 @@ class ShareJudge:
         if both_bad:
             return "BASELINE_UNHEALTHY", explain.unhealthy(slo, total)
         if certified or self._finer_buckets_would_do(total):
-            return "BUCKETS_TOO_COARSE", explain.coarse(slo, total)
+            return "BUCKETS_TOO_COARSE", explain.coarse(slo, total, reading.around)
         return "THIN_DATA", explain.thin(slo, total, now, self._spec.beta)
 
     def _missing(self, reading: Reading, now: float, total: Tally) -> tuple[str, str] | None:
         slo, scrape_s = self.slo, self._spec.scrape_s
         canary, stable = reading.canary, reading.stable
         if canary.newest is None:
-            return "NO_DATA", explain.no_data(slo, "canary")
+            known = reading.problem if reading.problem and reading.problem[0] == "NO_DATA" else None
+            return known or ("NO_DATA", explain.no_data(slo, "canary"))
         if not canary.fresh(now, scrape_s):
             return "STALE_DATA", explain.stale(slo, "canary", now - canary.newest)
         if reading.problem:

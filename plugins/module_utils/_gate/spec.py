@@ -159,13 +159,30 @@ class Arm:
         return self.newest is not None and now - self.newest <= FRESH_SCRAPES * max(scrape_s, self.interval)
 
 
+class Around(NamedTuple):
+    """The boundaries of buckets next to limit and violation of a latency, infinite where there is none.
+
+    Where a value is a boundary itself, both are that one.
+    """
+
+    below_limit: float
+    above_limit: float
+    below_violation: float
+    above_violation: float
+
+    @property
+    def exact(self) -> bool:
+        return self.below_limit == self.above_limit
+
+
 @dataclass(frozen=True)
 class Reading:
     """All that was read for one objective up to now.
 
     ``tallies`` (shares), ``values`` (worst value per scrape, None where none came) or ``counts`` (increments per
     scrape); index 0 is the first scrape judged. ``changed`` is the first index that differs from the reading before.
-    ``history`` are (bad, all) of stable per scrape before the bake. ``exact``: the latency limit is a bucket boundary.
+    ``history`` are (bad, all) of stable per scrape before the bake. ``exact``: the latency limit is a bucket boundary;
+    ``around``: those that are next to it.
     ``problem``: (reason, sentence) when the series cannot answer the question at all.
     """
 
@@ -177,6 +194,7 @@ class Reading:
     changed: int = 0
     history: tuple[tuple[float, float], ...] | list[tuple[float, float]] = ()
     exact: bool = True
+    around: Around | None = None
     problem: tuple[str, str] | None = None
     # The same requests as in ``tallies``, told apart by stratum; empty without strata.
     strata: tuple[tuple[Pair, ...], ...] | list[tuple[Pair, ...]] = ()

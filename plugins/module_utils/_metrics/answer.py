@@ -18,13 +18,17 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.series impor
 
 @dataclass(frozen=True)
 class Result:
-    """The data of one query. ``warnings`` make it unusable, ``infos`` are only to be shown."""
+    """The data of one query. ``warnings`` make it unusable, ``infos`` are only to be shown.
+
+    ``native``: series that are native histograms, which have no plain values; only that they are there is known.
+    """
 
     series: tuple[RawSeries, ...] = ()
     value: float | None = None
     rows: int = 0
     warnings: tuple[str, ...] = ()
     infos: tuple[str, ...] = ()
+    native: tuple[RawSeries, ...] = ()
 
     @property
     def samples(self) -> int:
@@ -50,26 +54,24 @@ def decode(body: Any) -> Result:
         return Result(value=_sample(result)[1], rows=1, warnings=warnings, infos=infos)
     if kind not in ("matrix", "vector") or not isinstance(result, list):
         raise BadAnswer(f"resultType is {_short(kind)}, not matrix, vector or scalar")
-    found, native = [], 0
-    for item in result:
-        series = _series(item, kind)
-        native += series is None
-        found += [series] if series else []
+    series = [_series(item, kind) for item in result]
+    found = tuple(one for one in series if not one.native)
+    native = tuple(one for one in series if one.native)
     if native:
-        infos = (*infos, f"{native} series are native histograms, which are not read; keep the classic buckets")
+        infos = (*infos, f"{len(native)} series are native histograms, which are not read; keep the classic buckets")
     value = found[0].samples[0][1] if kind == "vector" and len(found) == 1 else None
-    return Result(tuple(found), value, len(result), warnings, infos)
+    return Result(found, value, len(result), warnings, infos, native)
 
 
-def _series(item: Any, kind: str) -> RawSeries | None:
-    """One series; None for a native histogram, which has no plain values."""
+def _series(item: Any, kind: str) -> RawSeries:
+    """One series; a native histogram has no samples."""
     if not isinstance(item, Mapping) or not isinstance(item.get("metric"), Mapping):
         raise BadAnswer("a result is no series with labels")
     labels = {str(label): str(value) for label, value in item["metric"].items()}
     name = labels.pop("__name__", "")
     raw = item.get("values") if kind == "matrix" else [item["value"]] if "value" in item else None
     if raw is None and ("histograms" in item or "histogram" in item):
-        return None
+        return RawSeries(name, labels, [], native=True)
     if not isinstance(raw, list):
         raise BadAnswer(f"the series {_short(name)} has no values")
     return RawSeries(name, labels, sorted(map(_sample, raw)))

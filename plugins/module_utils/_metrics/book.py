@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 
+from ansible_collections.tars.rollout.plugins.module_utils._gate import explain
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Arm, Reading, Slo, Spec, Tally
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.freshness import Freshness, Past
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import RawSeries, Step
@@ -29,6 +31,19 @@ class Book:
         self._fresh: dict[str, Freshness] = defaultdict(Freshness)
         self._changed = 1
         self._tallies: list[Tally] = []
+        # The arms in which the metric is a native histogram.
+        self._native: set[str] = set()
+
+    def see_native(self, arm: str) -> None:
+        """Take in that a series of an arm is a native histogram, which cannot be read."""
+        self._native.add(arm)
+
+    def judged(self, now: float) -> Reading:
+        """The reading, and that there is none because of native histograms where that is so."""
+        found, arm = self.reading(now), "canary" if self.slo.is_share else self.slo.arm
+        if found.canary.newest is not None or arm not in self._native:
+            return found
+        return replace(found, problem=("NO_DATA", explain.native(self.slo, arm)))
 
     def see(self, arm: str, series: RawSeries, steps: list[Step]) -> None:
         """Take in what is new of one series of one arm."""

@@ -7,9 +7,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Pair, Reading, Slo, Spec, Tally
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import (
+    Around,
+    Pair,
+    Reading,
+    Slo,
+    Spec,
+    Tally,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.book import Book, Number
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import Edges, Over, edges_for, share_over
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.series import Labels, RawSeries, Step
@@ -17,13 +24,19 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.series impor
 
 @dataclass
 class _Histogram:
-    """Growth of the buckets of one arm: per scrape and boundary, and the boundaries that every process has."""
+    """Growth of the buckets of one arm: per scrape and boundary, and the boundaries that every process has.
+
+    ``counts``: growth of ``_count`` per scrape and process, which stands in where a process has no bucket +Inf.
+    """
 
     cells: dict[int, dict[float, float]]
-    counts: dict[int, float]
+    counts: dict[int, dict[tuple[str, ...], float]]
     bounds: dict[tuple[str, ...], set[float]]
-    # The boundary of each series, read off its labels once.
-    known: dict[frozenset[tuple[str, str]], float | None]
+    # The boundary of each series and its process, read off its labels once.
+    known: dict[frozenset[tuple[str, str]], tuple[float | None, tuple[str, ...]]]
+
+    # The processes that have a ``_count``.
+    counted: set[tuple[str, ...]] = field(default_factory=set)
 
     def edges(self) -> set[float]:
         sets = list(self.bounds.values())
@@ -49,17 +62,21 @@ class LatencyBook(Book):
         histogram = self._arms[arm]
         bucket = series.name.endswith("_bucket")
         if series.key not in histogram.known:
-            bound = histogram.known[series.key] = _bound(series.labels) if bucket else None
+            bound = _bound(series.labels) if bucket else None
+            process = tuple(f"{k}={v}" for k, v in sorted(series.labels.items()) if k != "le")
+            histogram.known[series.key] = bound, process
+            if not bucket:
+                histogram.counted.add(process)
             if bound is not None:
-                process = tuple(f"{k}={v}" for k, v in sorted(series.labels.items()) if k != "le")
                 histogram.bounds.setdefault(process, set()).add(bound)
-        bound = histogram.known[series.key]
+        bound, process = histogram.known[series.key]
         if bucket and bound is None:
             return
         for step in steps:
             index = self._number(step.at)
             if bound is None:
-                histogram.counts[index] = histogram.counts.get(index, 0.0) + step.grown
+                counts = histogram.counts.setdefault(index, {})
+                counts[process] = counts.get(process, 0.0) + step.grown
             else:
                 cell = histogram.cells.setdefault(index, {})
                 cell[bound] = cell.get(bound, 0.0) + step.grown
@@ -82,6 +99,7 @@ class LatencyBook(Book):
             changed=changed,
             history=history,
             exact=edges.exact,
+            around=Around(edges.below_limit, edges.above_limit, edges.below_violation, edges.above_violation),
             problem=self._problem(canary, stable, edges),
             strata=self._by_stratum(now, edges),
         )
@@ -133,7 +151,7 @@ class LatencyBook(Book):
         )
 
     def _problem(self, canary: _Histogram, stable: _Histogram, edges: Edges) -> tuple[str, str] | None:
-        if canary.bounds and math.inf not in canary.edges() and not canary.counts:
+        if any(math.inf not in own and process not in canary.counted for process, own in canary.bounds.items()):
             text = (
                 f"{self.slo.metric} has neither a bucket +Inf nor a _count: nobody knows how many requests there were"
             )
@@ -154,6 +172,7 @@ def _bound(labels: Labels) -> float | None:
 
 
 def _total(histogram: _Histogram, index: int) -> float:
-    if any(math.inf in bounds for bounds in histogram.bounds.values()):
-        return histogram.cells.get(index, {}).get(math.inf, 0.0)
-    return histogram.counts.get(index, 0.0)
+    """Requests of one scrape: of each process its bucket +Inf, or its ``_count`` where it has none."""
+    counted = histogram.counts.get(index, {}).items()
+    rest = sum(grown for process, grown in counted if math.inf not in histogram.bounds.get(process, ()))
+    return histogram.cells.get(index, {}).get(math.inf, 0.0) + rest

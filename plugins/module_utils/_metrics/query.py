@@ -121,7 +121,7 @@ def alternatives(matchers: Matchers) -> dict[str, frozenset[str]]:
 
 def needed_bounds(texts: Iterable[str], needed: Iterable[float]) -> frozenset[str]:
     """The texts of ``le`` that mean one of the boundaries, +Inf always among them."""
-    numbers = {number for number in needed if math.isfinite(number)}
+    numbers = {math.inf, *(number for number in needed if math.isfinite(number))}
     return frozenset({"+Inf"} | {text for text in texts if _number(text) in numbers})
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
@@ -17,6 +18,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault, split
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.query import (
     Selector,
+    alternatives,
     needed_bounds,
     selectors,
     stable_selectors,
@@ -32,6 +34,10 @@ HISTORY_CHUNK_S = 600.0
 LOOK_BACK_S = 300.0
 HISTORY_SAMPLES = 150_000
 MILLISECOND = 0.001
+# An expression that is the name of a series and no more, such as a recorded ratio.
+_PLAIN = re.compile(r"\s*[a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[^{}]*\})?\s*")
+# Infos may quote the question, which differs from poll to poll: so many of them are enough to read.
+MOST_NOTES = 50
 
 
 class Reader:
@@ -57,20 +63,38 @@ class Reader:
     def prime(self, at: float) -> list[RawSeries]:
         """The values that growth is counted from. Decides, for all polls, which buckets are needed.
 
-        Raises QueryFault, and RolloutError for an expression that answers more than one series.
+        Raises QueryFault, PartialData, and RolloutError for an expression that answers more than one series.
         """
         series = self._all(at - max(self.window, LOOK_BACK_S), at)
         self._selectors = [with_bounds(s, self._bounds(s, series)) for s in self._selectors]
         for expression in self._expressions:
-            rows = self._prometheus.instant(expression, at).rows
-            if rows > 1:
+            result = self._checked(self._prometheus.instant(expression, at))
+            if result.rows > 1:
                 raise RolloutError(
-                    f"The expression {expression!r} answers {rows} series where one value is needed",
+                    f"The expression {expression!r} answers {result.rows} series where one value is needed",
                     reason="bad_gate_file",
                     hint="Aggregate it, for instance with max(...) or sum(...)",
                 )
+            series += _native(expression, result)
+        series += self._without_buckets(series, at)
         self._read_to = at
         return series
+
+    def _without_buckets(self, series: Sequence[RawSeries], at: float) -> list[RawSeries]:
+        """The native histograms where a canary has no buckets: asked for once, since a poll reads only buckets."""
+        found: list[RawSeries] = []
+        for spec in self._specs:
+            for slo in (slo for slo in spec.slos if slo.kind == "latency"):
+                own = (item for item in series if item.name in parts(slo))
+                if any("canary" in arms_of(slo, spec, item.labels) for item in own):
+                    continue
+                wanted = Selector(frozenset({slo.metric}), alternatives({**spec.arms["canary"], **slo.match}))
+                try:
+                    found += self._prometheus.instant(wanted.text, at).native
+                except QueryFault:
+                    # Only an explanation is lost.
+                    continue
+        return found
 
     def history(self, start: float, end: float, series: Sequence[RawSeries]) -> list[RawSeries]:
         """Stable's past, oldest first; shorter than asked where that would be too much. ``series``: what prime gave."""
@@ -109,6 +133,7 @@ class Reader:
         for selector in wanted:
             for result in split(self._reading(selector), start, end, self._scrape_s):
                 found += (_within(series, start, end) for series in result.series)
+                found += result.native
         return found
 
     def _reading(self, selector: Selector) -> Callable[[float, float], list[Result]]:
@@ -119,7 +144,9 @@ class Reader:
         return read
 
     def _checked(self, result: Result) -> Result:
-        self.notes += [info for info in result.infos if info not in self.notes]
+        for info in result.infos:
+            if info not in self.notes and len(self.notes) < MOST_NOTES:
+                self.notes.append(info)
         if result.warnings:
             raise PartialData("; ".join(result.warnings))
         return result
@@ -128,7 +155,14 @@ class Reader:
         result = self._checked(self._prometheus.instant(expression, at))
         if result.rows > 1:
             raise QueryFault(f"the expression {expression!r} answers {result.rows} series where one value is needed")
-        return [] if result.value is None else [RawSeries(expression, {}, [(at, result.value)])]
+        if result.value is None:
+            return _native(expression, result)
+        told = at
+        if _PLAIN.fullmatch(expression):
+            # Prometheus shows the last value of a recording rule for five minutes after the rule has died.
+            age = self._checked(self._prometheus.instant(f"timestamp({expression})", at)).value
+            told = min(at, age) if age is not None and math.isfinite(age) else at
+        return [RawSeries(expression, {}, [(told, result.value)])]
 
     def _bounds(self, selector: Selector, series: Sequence[RawSeries]) -> frozenset[str] | None:
         """The texts of ``le`` that the limits need. None, all of them, while an arm's buckets are not known yet:
@@ -170,6 +204,11 @@ def _within(series: RawSeries, start: float, end: float) -> RawSeries:
 
 class PartialData(Exception):
     """The answer came with warnings: something is missing in it, and nobody knows what."""
+
+
+def _native(expression: str, result: Result) -> list[RawSeries]:
+    """An expression that answers a native histogram, under its own name; nothing for any other."""
+    return [RawSeries(expression, {}, [], native=True)] if result.native else []
 
 
 def _numbers(text: str) -> set[float]:

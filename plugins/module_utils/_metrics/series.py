@@ -21,11 +21,15 @@ _FAMILY_SUFFIXES = ("_bucket", "_count", "_sum")
 
 @dataclass(frozen=True)
 class RawSeries:
-    """Samples of one series as Prometheus stores them: (seconds since 1970, value), in order of time."""
+    """Samples of one series as Prometheus stores them: (seconds since 1970, value), in order of time.
+
+    ``native``: it is a native histogram, whose samples are no numbers and so none are here.
+    """
 
     name: str
     labels: Labels
     samples: tuple[tuple[float, float], ...] | list[tuple[float, float]]
+    native: bool = False
 
     # Which series it is. Needed several times for each of them in every poll.
     key: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)

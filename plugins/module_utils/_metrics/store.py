@@ -61,7 +61,11 @@ class Store:
 
     def add(self, batch: Iterable[RawSeries]) -> None:
         """Take in what one poll brought; samples that were seen already do no harm, nor does their order."""
-        batch = _merged(batch)
+        batch = list(batch)
+        for series in batch:
+            if series.native:
+                self._see_native(series)
+        batch = _merged(series for series in batch if not series.native)
         routed = [(series, self._route(series)) for series in batch if series.name != "up"]
         counters = [(series, route) for series, route in routed if route.counts]
         grown = self._counters.steps((series, route.target) for series, route in counters)
@@ -77,7 +81,7 @@ class Store:
 
     def readings(self, service: int, now: float) -> Mapping[str, Reading]:
         """What each objective of a service is judged by, up to the time ``now`` (seconds since 1970)."""
-        return {name: book.reading(now) for name, book in self._books[service].items()}
+        return {name: book.judged(now) for name, book in self._books[service].items()}
 
     def past(self, service: int, slo: str, arm: str, within: float = math.inf) -> Past:
         """What an arm did in the last ``within`` seconds before the judgement began."""
@@ -111,6 +115,13 @@ class Store:
                 target_of(series.name, series.labels, told),
             )
         return found
+
+    def _see_native(self, series: RawSeries) -> None:
+        for spec, books in zip(self._specs, self._books, strict=True):
+            for slo in spec.slos:
+                if series.name in (slo.metric, *parts_of(slo)):
+                    for arm in arms_of(slo, spec, series.labels):
+                        books[slo.name].see_native(arm)
 
     def _see_up(self, series: RawSeries) -> None:
         samples = [(at, value) for at, value in series.samples if not math.isnan(value)]

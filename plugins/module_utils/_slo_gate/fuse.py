@@ -22,8 +22,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, D
 class Fuse(Protocol):
     """Takes the canary out of the traffic in the moment of the decision."""
 
-    def check(self) -> None:
-        """Before the bake: whether it could cut. Raises RolloutError."""
+    def check(self) -> Sequence[str]:
+        """Before the bake: whether it could cut; writes nothing. Raises RolloutError with what keeps it from it, for
+        every route by itself; gives what nobody could tell."""
 
     def blow(self, reason: str) -> Mapping[str, Any]:
         """Cut now; tells what became of it and never raises: the verdict stands whatever happens here."""
@@ -49,10 +50,22 @@ class RouteFuse:
         self._budget = budget
         self._fence = fence
 
-    def check(self) -> None:
-        mover = Mover(self._provider, self._clock, self._budget)
+    def check(self) -> Sequence[str]:
         wish = Wish(0, self._fence, self._release, self._cut("check"))
-        mover.plan([Wanted(target, wish) for target in self._targets])
+
+        def one(target: Target) -> str:
+            Mover(self._provider, self._clock, self._budget).plan([Wanted(target, wish)])
+            try:
+                fault = self._provider.may_patch(target)
+            except RolloutError as error:
+                # Who may not even ask may still be allowed to write.
+                return f"whether {target.object} may be patched could not be asked: {error.msg}"
+            if fault is not None:
+                raise fault
+            return ""
+
+        told = at_once(self._targets, one, lambda failed, count: f"{failed} of {count} routes could not be cut")
+        return [text for text in told if text]
 
     def blow(self, reason: str) -> Mapping[str, Any]:
         watch = Deadline(self._clock, self._budget)

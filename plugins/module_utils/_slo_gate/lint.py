@@ -15,7 +15,8 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate import explain
 from ansible_collections.tars.rollout.plugins.module_utils._gate.forecast import Forecast, forecast
-from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Slo, Spec
+from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import Reading, Slo, Spec
+from ansible_collections.tars.rollout.plugins.module_utils._metrics.buckets import at_or_above, at_or_below
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.freshness import Past
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.match import parts
 from ansible_collections.tars.rollout.plugins.module_utils._metrics.prometheus import Prometheus, QueryFault
@@ -25,6 +26,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.report impo
 
 LOOK_BACK = 3600.0
 DAY = "1d"
+BOUND = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|\+Inf")
 _RANGE = re.compile(r"\[\s*((?:[0-9]+(?:ms|[smhdwy]))+)\s*(?::[^\]]*)?\]")
 _PARTS = re.compile(r"([0-9]+)(ms|[smhdwy])")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
@@ -58,10 +60,11 @@ def findings(session: Session, service: int, prometheus: Prometheus, at: float, 
         reading = readings[slo.name]
         if reading.problem:
             found.append(f"{slo.name}: {reading.problem[1]}")
-        found += _missing(slo, spec, past, prometheus, at)
+        if not _native(reading):
+            found += _missing(slo, spec, past, prometheus, at)
         found += _limits(slo, spec, past["stable"])
-        if slo.kind == "latency" and not reading.exact and past["canary"].series:
-            found.append(f"{slo.name}: no bucket of {slo.metric} ends at {explain.latency(slo, slo.limit)}")
+        if past["canary"].series or past["stable"].series:
+            found += _buckets(slo, reading)
         interval = max(past.values(), key=lambda entry: entry.series).interval
         if interval > 1.5 * spec.scrape_s:
             found.append(f"{slo.name}: a sample every {interval:g} s was seen, scrape says {spec.scrape_s:g} s")
@@ -73,6 +76,21 @@ def findings(session: Session, service: int, prometheus: Prometheus, at: float, 
     if abs(prometheus.skew) > spec.scrape_s:
         found.append(f"the clock here and that of Prometheus are {abs(prometheus.skew):.0f} s apart")
     return found
+
+
+def _native(reading: Reading) -> bool:
+    return reading.canary.newest is None and reading.problem is not None
+
+
+def _buckets(slo: Slo, reading: Reading) -> Iterator[str]:
+    """A limit or a violation at which no bucket ends, with those beside it; of stable where there is no canary yet."""
+    around = reading.around
+    if around is None:
+        return
+    if not around.exact:
+        yield f"{slo.name}: {explain.no_bucket(slo, 'limit', around)}"
+    if slo.violation is not None and around.below_violation != around.above_violation:
+        yield f"{slo.name}: {explain.no_bucket(slo, 'violation', around)}"
 
 
 def _missing(slo: Slo, spec: Spec, past: dict[str, Past], prometheus: Prometheus, at: float) -> Iterator[str]:
@@ -92,8 +110,25 @@ def _missing(slo: Slo, spec: Spec, past: dict[str, Past], prometheus: Prometheus
         elif asked - has:
             seen = f"it has no label {', '.join(sorted(asked - has))}, only {', '.join(sorted(has))}"
         else:
-            seen = "its labels exist with other values"
+            asked_le = slo.match.get("le") or slo.bad.get("le")
+            seen = _boundaries(slo, asked_le, prometheus, at) if asked_le else "its labels exist with other values"
         yield f"{slo.name}: {parts(slo)[0]} of {arm}: {NOT_YET} ({seen})"
+
+
+def _boundaries(slo: Slo, asked: str, prometheus: Prometheus, at: float) -> str:
+    """For a bucket that is named by hand and not there: those next to it, or the first ones where it is no number."""
+    try:
+        series = prometheus.instant(f"count by (le) ({slo.metric})", at).series
+    except QueryFault:
+        series = ()
+    known = {float(text): text for item in series if BOUND.fullmatch(text := item.labels.get("le", ""))}
+    if not known:
+        return "its labels exist with other values"
+    near = list(known)[:10]
+    # As a regular expression a dot is written with a backslash.
+    if BOUND.fullmatch(text := asked.replace("\\", "")):
+        near = [b for b in (at_or_below(float(text), set(known)), at_or_above(float(text), set(known))) if b in known]
+    return f'no bucket has le="{asked}", the nearest have {" and ".join(known[bound] for bound in sorted(near))}'
 
 
 def _compared(slo: Slo, spec: Spec) -> bool:

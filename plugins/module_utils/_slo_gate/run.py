@@ -6,10 +6,11 @@
 # Do not use it from other collections or from modules and plugins of your own.
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils import _cluster, _guard
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._gate.forecast import false_rollback_bound
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import HOLD
 from ansible_collections.tars.rollout.plugins.module_utils._http import Client
@@ -34,12 +35,13 @@ def run(call: Call, http: Http | None = None, fuse: Fuse | None = None) -> Mappi
     client = Client(how, call.clock, call.scrubber) if http is None else None
     try:
         prometheus = Prometheus(http or client, call.clock, timeout)  # type: ignore[arg-type]
+        if call.check_mode:
+            return _judge(call, plan, prometheus, None, None, _tried(call, plan, fuse))
         cluster = _client(call, plan)
-        fuse = fuse or _fuse(call, plan, cluster)
-        if fuse is not None:
-            fuse.check()
+        fuse = fuse or _fuse(call, cluster)
+        doubts = fuse.check() if fuse is not None else ()
         guard = _guard.guard_of(call, cluster) if cluster is not None else None
-        return _judge(call, plan, prometheus, fuse, guard)
+        return _judge(call, plan, prometheus, fuse, guard, doubts)
     finally:
         if client is not None:
             client.close()
@@ -47,11 +49,22 @@ def run(call: Call, http: Http | None = None, fuse: Fuse | None = None) -> Mappi
 
 def _client(call: Call, plan: options.Plan) -> Any:
     """Only where it is needed: the library behind it costs every call of the module."""
-    wanted = call.params.get("cut_traffic") is not None or call.params.get("lease") is not None
-    return _cluster.connect(call) if wanted and plan.replay is None and not call.check_mode else None
+    # In check mode nothing is done under a lease.
+    held = call.params.get("lease") is not None and not call.check_mode
+    wanted = call.params.get("cut_traffic") is not None or held
+    return _cluster.connect(call) if wanted and plan.replay is None else None
 
 
-def _fuse(call: Call, plan: options.Plan, client: Any) -> Fuse | None:
+def _tried(call: Call, plan: options.Plan, fuse: Fuse | None) -> list[str]:
+    """Check mode: what would keep the fuse from cutting, a sentence each. Reads and asks, writes nothing."""
+    try:
+        fuse = fuse or _fuse(call, _client(call, plan))
+        return list(fuse.check()) if fuse is not None else []
+    except RolloutError as error:
+        return [fault["msg"] for fault in error.details.get("faults") or [{"msg": str(error)}]]
+
+
+def _fuse(call: Call, client: Any) -> Fuse | None:
     wish = call.params.get("cut_traffic")
     if wish is None or client is None:
         return None
@@ -61,13 +74,18 @@ def _fuse(call: Call, plan: options.Plan, client: Any) -> Fuse | None:
 
 
 def _judge(
-    call: Call, plan: options.Plan, prometheus: Prometheus, fuse: Fuse | None, guard: Guard | None
+    call: Call,
+    plan: options.Plan,
+    prometheus: Prometheus,
+    fuse: Fuse | None,
+    guard: Guard | None,
+    doubts: Sequence[str],
 ) -> Mapping[str, Any]:
     teller = Teller(call, plan)
     may = _guard.patient(guard, call.clock) if guard is not None else None
     watch = Watch(prometheus, plan, call.clock, teller.tell, fuse, may)
     watch.begin()
-    outlook = _outlook(watch, plan, prometheus, thorough=call.check_mode)
+    outlook = _outlook(watch, plan, prometheus, doubts, thorough=call.check_mode)
     for text in outlook["findings"]:
         call.warn(f"slo_gate: {text}")
     for item in outlook["slos"]:
@@ -78,6 +96,9 @@ def _judge(
     if call.check_mode:
         return _result(plan, prometheus, watch, outlook, [], decided=False)
     watch.run()
+    for text in watch.notes:
+        if text not in outlook["findings"]:
+            call.warn(f"slo_gate: {text}")
     result = _result(plan, prometheus, watch, outlook, teller.evidence, decided=True)
     if watch.cut is not None and not watch.cut["done"]:
         call.warn(f"The traffic could not be cut: {watch.cut['error']}")
@@ -91,13 +112,16 @@ def _judge(
     return result
 
 
-def _outlook(watch: Watch, plan: options.Plan, prometheus: Prometheus, *, thorough: bool) -> dict[str, Any]:
+def _outlook(
+    watch: Watch, plan: options.Plan, prometheus: Prometheus, doubts: Sequence[str], *, thorough: bool
+) -> dict[str, Any]:
     """Forecast and linter: what the stage will be able to decide, and what looks wrong.
 
-    ``thorough``: with what takes queries of a whole day, for check mode, in which no traffic waits for them.
+    ``doubts``: what is wrong with the fuse. ``thorough``: with what takes queries of a whole day, for check mode, in
+    which no traffic waits for them.
     """
     entries: list[dict[str, Any]] = []
-    found: list[str] = []
+    found = [f"cut_traffic: {text}" for text in doubts]
     if watch.fault:
         found.append(f"Prometheus could not be read before the stage: {watch.fault}")
     else:
@@ -135,6 +159,7 @@ def _result(
         "decided_after_s": None,
         "services": [],
         "forecast": outlook,
+        "notes": list(watch.notes),
         "evidence": report.bounded(evidence),
         "cost": {
             "polls": watch.polls,

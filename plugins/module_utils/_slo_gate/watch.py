@@ -123,7 +123,7 @@ class Watch:
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the server wanted to be known."""
+        """What the server wanted to be known, in any answer so far."""
         return self._reader.notes
 
     def _prime(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
-from ansible_collections.tars.rollout.plugins.module_utils._traffic import planning
+from ansible_collections.tars.rollout.plugins.module_utils._traffic import access, planning
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.gateway_api import GatewayApi
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.istio import Istio
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import (
@@ -21,6 +21,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import
     Plan,
     Seen,
     Target,
+    TrafficError,
     Wish,
 )
 
@@ -35,6 +36,9 @@ class Objects(Protocol):
 
     def json_patch(self, kind: Kind, namespace: str, name: str, ops: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The object after the patch, which is applied as a whole or not at all."""
+
+    def create(self, kind: Kind, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What the server makes of it; here only of questions, which are not stored."""
 
 
 class Provider(Protocol):
@@ -51,6 +55,9 @@ class Provider(Protocol):
 
     def cut(self, target: Target, cut: Cut) -> Seen:
         """Weight 0 for the canary now, with the reason on the route and the next fence: read, plan, patch, once."""
+
+    def may_patch(self, target: Target) -> TrafficError | None:
+        """What keeps this login from writing the route, if anything; asks, writes nothing. KubeError: nobody tells."""
 
 
 class Kubernetes:
@@ -74,6 +81,10 @@ class Kubernetes:
         seen = self.observe(target)
         plan = self.plan(seen, Wish(0, release=cut.release, cut=cut))
         return self.patch(plan) if plan.ops else seen
+
+    def may_patch(self, target: Target) -> TrafficError | None:
+        kind = self._kind(target)
+        return access.refusal(kind, target, self._objects.create(access.REVIEWS, "", access.review(kind, target)))
 
     def _kind(self, target: Target) -> Kind:
         return DIALECTS[target.provider].kinds[target.kind]

@@ -63,6 +63,7 @@ def test_a_latency_is_in_the_unit_of_its_metric() -> None:
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("a bucket by hand", one(**P95, match={"le": "0.1"}), "Leave le out of match"),
     ("a bare latency", one(**{**P95, "limit": 50}), "write it with its unit"),
     ("a bare share", one(**{**ERRORS, "limit": 0.02}), "write it with its unit"),
     ("a bare bake", gate(defaults={"bake": 600}), "write it with its unit"),

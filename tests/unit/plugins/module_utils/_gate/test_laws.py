@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_left
+from collections.abc import Callable
+from itertools import accumulate
 
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._gate import laws
@@ -125,3 +128,80 @@ def test_a_scrape_that_is_set_again_counts_once(rows: list[list[float]], again: 
     for index in range(again, len(rows)):
         twice.put(index, tuple(rows[index]))
     assert twice.log == pytest.approx(once.log)
+
+
+# Streams of scrapes with 50 requests each, at the very boundary of a claim; looked at after every one of them.
+STREAMS, SCRAPES, REQUESTS = 400, 40, 50
+Increments = Callable[[float, float, float], laws.Increments]
+
+
+def _binomial(n: int, p: float) -> list[float]:
+    """P(X <= 0), P(X <= 1), ...: drawing is then one look into the list."""
+    return list(accumulate(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)))
+
+
+def _chance_of(hits: int, runs: int, budget: float) -> float:
+    """P(X >= hits) for as many streams, each of which crosses with probability ``budget``."""
+    return 1 - _binomial(runs, budget)[hits - 1] if hits else 1.0
+
+
+def _crossing(seed: int, share: float, budget: float, evidence: Callable[[], Evidence], law: Increments) -> int:
+    """How many streams whose bad share is ``share`` have evidence of 1 / budget at any time."""
+    rng, drawn = random.Random(seed), _binomial(REQUESTS, share)
+    count = 0
+    for _stream in range(STREAMS):
+        grown = evidence()
+        for index in range(SCRAPES):
+            x = bisect_left(drawn, rng.random())
+            grown.put(index, law(float(min(x, REQUESTS)), float(REQUESTS), share))
+            if grown.log >= laws.threshold(budget):
+                count += 1
+                break
+    return count
+
+
+def _above(x: float, n: float, limit: float) -> laws.Increments:
+    return laws.capped(laws.absolute_increments(x, n, limit))
+
+
+def _running() -> Evidence:
+    return Evidence(restarts(15 * SCRAPES, 15), laws.STAKES)
+
+
+# An honest law ends beyond this in one of a million tries, a broken one always: see the last test here.
+CREDIBLE = 1e-6
+
+
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10**6), limit=st.sampled_from([0.01, 0.02, 0.05, 0.2]), budget=st.sampled_from([0.05, 0.2]))
+def test_absolute_evidence_at_the_limit_stays_within_its_bound(seed: int, limit: float, budget: float) -> None:
+    hits = _crossing(seed, limit, budget, _running, _above)
+    assert _chance_of(hits, STREAMS, budget) > CREDIBLE
+
+
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10**6), bound=st.sampled_from([0.02, 0.05, 0.2]), budget=st.sampled_from([0.05, 0.2]))
+def test_a_violation_that_is_there_is_excluded_as_rarely_as_promised(seed: int, bound: float, budget: float) -> None:
+    hits = _crossing(seed, bound, budget, Evidence, laws.exclusion_increments)
+    assert _chance_of(hits, STREAMS, budget) > CREDIBLE
+
+
+@pytest.mark.parametrize(
+    ("evidence", "law"), [(_running, _above), (Evidence, laws.exclusion_increments)], ids=["above", "excluded"]
+)
+def test_a_law_that_claims_thrice_as_much_is_found(evidence: Callable[[], Evidence], law: Increments) -> None:
+    hits = _crossing(1, 0.05, 0.05, evidence, lambda x, n, share: tuple(3 * part for part in law(x, n, share)))
+    assert _chance_of(hits, STREAMS, 0.05) < CREDIBLE
+
+
+@given(bake=st.integers(15, 7200), scrape=st.sampled_from([1, 5, 15, 60]))
+def test_the_stakes_of_all_alternatives_and_all_starts_are_one_whole(bake: int, scrape: int) -> None:
+    assert len(laws.STAKES) == len(laws.WORSE)
+    assert math.fsum(laws.STAKES) == pytest.approx(1, abs=1e-12) and min(laws.STAKES) > 0
+    # Before anything was seen every stake is what it was: together 1:1.
+    assert Evidence(restarts(bake, scrape), laws.STAKES).log == pytest.approx(0, abs=1e-9)
+    assert Evidence().log == pytest.approx(0, abs=1e-12)
+
+
+def test_the_parts_of_the_budget_are_the_budget() -> None:
+    assert pytest.approx(1, abs=1e-12) == laws.RELATIVE + laws.ABSOLUTE + laws.FINAL

@@ -57,6 +57,7 @@ def test_native_histograms_are_told_and_left_out() -> None:
     item = {"metric": {"__name__": "x"}, "histograms": [[1, {"count": "3"}]]}
     result = decode({"status": "success", "data": {"resultType": "matrix", "result": [item]}})
     assert not result.series and "native" in result.infos[0]
+    assert [(one.name, one.native, one.samples) for one in result.native] == [("x", True, [])]
 
 
 @pytest.mark.parametrize("body", [[], {"status": "error", "error": "no"}, {"status": "success"}, "<html>"])

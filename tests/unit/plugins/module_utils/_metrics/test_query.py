@@ -49,6 +49,7 @@ def test_a_narrower_objective_joins_a_wider_selector() -> None:
 def test_only_the_buckets_that_limits_need() -> None:
     bounds = needed_bounds(["0.05", "0.10", "0.1", "2.5", "+Inf", "odd"], [0.1, float("inf"), float("-inf")])
     assert bounds == {"0.10", "0.1", "+Inf"}
+    assert needed_bounds(["inf", "1e2"], [100.0]) == {"inf", "1e2", "+Inf"}
     text = with_bounds(Selector(frozenset({"x_bucket"})), bounds).text
     assert text == '{__name__=~"x_bucket",le=~"0\\\\.1|0\\\\.10|\\\\+Inf|"}'
 

@@ -202,6 +202,77 @@ def test_what_waiting_cannot_heal_is_refused_before_the_bake(answer: Answer, sen
     assert prometheus.clock.time == START
 
 
+def value(number: str = "0", **beside: Any) -> Answer:
+    rows = [{"metric": {}, "value": [START, number]}]
+    return reply({"status": "success", "data": {"resultType": "vector", "result": rows}, **beside})
+
+
+CUSTOM = {**GATE, "slos": {**SLOS, "custom": {"expr": "rate(x[5m])", "limit": "2%"}}}
+INFO = "PromQL info: metric might not be a counter: x"
+
+
+def test_what_prometheus_says_about_an_expression_is_shown_before_the_stage_and_in_the_result() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda _self, form: value(infos=[INFO]) if form.get("query") == "rate(x[5m])" else None
+    check = judge(prometheus, check=True, services=[CUSTOM])
+    assert INFO in check["forecast"]["findings"] and check["notes"] == [INFO]
+    result = judge(prometheus, services=[CUSTOM])
+    assert result["verdict"] == "pass" and result["notes"] == [INFO]
+    assert result["warned"].count(f"slo_gate: {INFO}") == 1
+
+
+def test_what_prometheus_says_only_later_is_shown_in_the_result_and_bounded() -> None:
+    def later(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        if form.get("query") != "rate(x[5m])":
+            return None
+        said = [f"{INFO} {number} {form['time']}" for number in range(8)]
+        return value(infos=said if self.clock.time > START + 60 else [])
+
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = later
+    result = judge(prometheus, services=[CUSTOM])
+    assert not any(INFO in text for text in result["forecast"]["findings"])
+    assert len(result["notes"]) == 50 and f"slo_gate: {result['notes'][0]}" in result["warned"]
+
+
+def test_a_warning_about_an_expression_is_told_before_the_stage() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda _self, form: value(warnings=["a store is down"]) if "rate" in form["query"] else None
+    findings = judge(prometheus, check=True, services=[CUSTOM])["forecast"]["findings"]
+    assert findings == ["Prometheus could not be read before the stage: a store is down"]
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"), [("app:errors:ratio_5m", True), ('app:errors:ratio_5m{svc="api"}', True), ("max(x)", False)]
+)
+def test_a_recorded_value_is_as_old_as_its_rule_though_prometheus_still_shows_it(name: str, asked: bool) -> None:
+    def rule(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
+        """A rule that is evaluated every 15 s until it dies in the third minute of the bake."""
+        if form.get("query") == name:
+            return value("0.001")
+        if form.get("query") == f"timestamp({name})":
+            return value(f"{min(self.clock.time // 15 * 15, START + 130)}")
+        return None
+
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = rule
+    gate = {**GATE, "slos": {**SLOS, "recorded": {"expr": name, "limit": "2%"}}}
+    result = judge(prometheus, services=[gate], fail_on=[])
+    expected = ("hold", "STALE_DATA", "recorded") if asked else ("pass", "OK", "")
+    assert (result["verdict"], result["reason"], result["slo"]) == expected
+    assert any(form.get("query") == f"timestamp({name})" for form in prometheus.seen) is asked
+
+
+def test_a_recorded_value_that_comes_every_minute_is_not_stale() -> None:
+    prometheus = FakePrometheus(Clock())
+    prometheus.before = lambda self, form: {
+        "app:errors:ratio_5m": lambda: value("0.001"),
+        "timestamp(app:errors:ratio_5m)": lambda: value(f"{self.clock.time // 60 * 60}"),
+    }.get(form.get("query", ""), lambda: None)()
+    gate = {**GATE, "slos": {**SLOS, "recorded": {"expr": "app:errors:ratio_5m", "limit": "2%"}}}
+    assert judge(prometheus, services=[gate])["verdict"] == "pass"
+
+
 def test_an_expression_that_answers_two_series_is_refused() -> None:
     two = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "0"]}] * 2}}
     prometheus = FakePrometheus(Clock())
