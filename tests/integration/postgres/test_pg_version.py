@@ -75,7 +75,7 @@ def test_14_3_is_refused_before_anything_is_changed(
     says: Callable[[bytes], SaysOther], connection: psycopg.Connection[Any], call: Callable[..., Any], check: bool
 ) -> None:
     server = says(b"14.3")
-    with pytest.raises(IndexFault, match="is 14.3, whose concurrent builds") as caught:
+    with pytest.raises(IndexFault, match=r"is 14\.3, whose concurrent builds") as caught:
         call(name="ix", table="t", columns=["a"], login_host="127.0.0.1", login_port=server.port, check=check)
     assert caught.value.reason == "version"
     # It was asked something, and nothing that changes anything, not even a setting.
