@@ -5,75 +5,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from tars_servers import PostgresServer
-from tars_servers.debian import Recipe, tree
-from tars_servers.places import unprivileged
-from tars_servers.server import Server
+from tars_servers import PgBouncer, PostgresServer
 
 from .pg_given import CopiedStandby, Given
 
 DATABASE = "lab"
-RECIPE = Recipe("pgbouncer", "bookworm", ("pgbouncer",), ("usr/sbin/pgbouncer",))
-CONFIG = """\
-[databases]
-{database} = host={host} port={target} dbname={database} user=postgres password={password}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-ignore_startup_parameters = extra_float_digits,options
-"""
-
-
-class PgBouncer(Server):
-    """In front of a primary, one server process per transaction."""
-
-    prefix = "tars-pgb-"
-    port_taken = "cannot listen"
-
-    def __init__(self, primary: Any) -> None:
-        super().__init__(None, None, unprivileged())
-        self._primary = primary
-
-    @property
-    def what(self) -> str:
-        return "PgBouncer"
-
-    def _create(self) -> None:
-        self.folder.chmod(0o700)
-
-    def _command(self) -> list[str | Path]:
-        config = self.folder / "pgbouncer.ini"
-        config.touch(mode=0o600)
-        password = self._primary.password
-        values = {"database": DATABASE, "host": self._primary.host, "target": self._primary.port}
-        values |= {"password": password, "port": self.port}
-        config.write_text(CONFIG.format(**values), encoding="utf-8")
-        if self._account:
-            os.chown(config, self._account.uid, self._account.gid)
-        found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        program = Path(found) if found else tree(RECIPE, "install the package pgbouncer") / "usr/sbin/pgbouncer"
-        return [program, config]
-
-    def _answers(self) -> bool:
-        try:
-            psycopg.connect(
-                host=self.host, port=self.port, user="postgres", dbname=DATABASE, password="any", prepare_threshold=None
-            ).close()
-        except psycopg.OperationalError:
-            return False
-        return True
 
 
 class Servers:
@@ -94,7 +36,7 @@ class Servers:
 
     @cached_property
     def pgbouncer(self) -> Any:
-        return self._given.get("pgbouncer") or PgBouncer(self.primary).__enter__()
+        return self._given.get("pgbouncer") or PgBouncer(self.primary, DATABASE).__enter__()
 
     def close(self) -> None:
         for name in ("pgbouncer", "standby"):

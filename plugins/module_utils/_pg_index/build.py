@@ -14,12 +14,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._pg_index import room
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan, find, plan, swap
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import sweep
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
-    added,
-    blockers,
-    duplicates,
-    leftovers,
-)
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import added, blockers, leftovers
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import FRESH, with_suffix
@@ -123,6 +118,8 @@ def create(work: Work, made: Plan, name: str, result: dict[str, Any], base: str 
 
     def on_fault(fault: ServerFault) -> None:
         if fault.sqlstate == "23505":
+            from ansible_collections.tars.rollout.plugins.module_utils._postgres import duplicates
+
             fault.hint = "Remove the duplicates; some of them stand in duplicates.sample"
             result["duplicates"] = duplicates.sample(work.monitor, made.wanted, made.table)
 

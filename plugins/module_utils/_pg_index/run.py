@@ -9,26 +9,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index import (
-    absent,
-    build,
-    options,
-    partitioned,
-    parts,
-    present,
-    room,
-)
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index import build, options, present, room
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import facts, lag, plans, replicas
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import facts, lag
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
 
+if TYPE_CHECKING:
+    from ansible_collections.tars.rollout.plugins.module_utils._pg_index import absent
+
 LOCKED = "55P03"
+
+# What few calls need is imported where it is needed: Ansible compiles every file of a module anew at each start, which
+# a build of some seconds would notice.
 
 
 class Job:
@@ -43,21 +41,23 @@ class Job:
     def plan(self) -> None:
         """Read and decide; changes nothing."""
         if self.wanted.state == "absent":
+            from ansible_collections.tars.rollout.plugins.module_utils._pg_index import absent
+
             gone = absent.plan(self.work, self.wanted)
             self.made, self.schema = gone, gone.seen.schema if gone.seen else self.schema
         else:
             table = facts.find_table(self.work.monitor, self.wanted)
             self.schema = table.schema
             self.result.update(table=table.text, schema=table.schema)
-            maker = partitioned.plan if table.kind == "p" else present.plan
+            plan = _partitioned().plan if table.kind == "p" else present.plan
             try:
-                self.made = maker(self.work, self.wanted, table)
+                self.made = plan(self.work, self.wanted, table)
             except ServerFault as fault:
                 if fault.sqlstate != LOCKED:
                     raise
                 # Somebody holds the table so that it cannot even be read.
                 self.work.wait_until_readable(table, self.wanted.text, self.result)
-                self.made = maker(self.work, self.wanted, table)
+                self.made = plan(self.work, self.wanted, table)
         self.result["schema"] = self.schema
 
     @property
@@ -73,13 +73,22 @@ class Job:
     def go(self) -> None:
         """Foresee in check mode, else do."""
         check = self.work.call.check_mode
-        if isinstance(self.made, absent.Plan):
-            (absent.foresee if check else absent.act)(self.work, self.made, self.result)
-        elif self.made is not None:
-            maker = partitioned if self.made.table.kind == "p" else build
+        if isinstance(self.made, present.Plan):
+            maker: Any = _partitioned() if self.made.table.kind == "p" else build
             (maker.foresee if check else maker.act)(self.work, self.made, self.result)
+        elif self.made is not None:
+            from ansible_collections.tars.rollout.plugins.module_utils._pg_index import absent
+
+            (absent.foresee if check else absent.act)(self.work, self.made, self.result)
         outcome = "changed" if self.result["changed"] else "in order"
         self.work.tell(f"{self.schema}.{self.wanted.name}", f"would be {outcome}" if check else outcome)
+
+
+def _partitioned() -> Any:
+    """What plans and does an index of a partitioned table."""
+    from ansible_collections.tars.rollout.plugins.module_utils._pg_index import partitioned
+
+    return partitioned
 
 
 def run(call: Call) -> Mapping[str, Any]:
@@ -116,9 +125,12 @@ def _all(work: Work, jobs: list[Job], whole: dict[str, Any]) -> None:
     work.free(session)
     with session.transaction(work.settings):
         pass  # so a value that means nothing is refused before any index is touched
-    for job in jobs:
-        if job.wanted.question is not None:
-            plans.check(session, job.wanted.question)
+    questions = [job.wanted.question for job in jobs if job.wanted.question is not None]
+    if questions:
+        from ansible_collections.tars.rollout.plugins.module_utils._postgres import plans
+
+        for question in questions:
+            plans.check(session, question)
     for job in jobs:
         job.plan()
     if params["max_replication_lag"] is not None and any(job.changes for job in jobs):
@@ -156,15 +168,19 @@ def _prove(work: Work, jobs: list[Job], whole: dict[str, Any]) -> None:
     addresses = options.replicas(work.params)
     there, gone = ([job for job in jobs if job.wanted.state == state] for state in ("present", "absent"))
     if addresses:
+        from ansible_collections.tars.rollout.plugins.module_utils._postgres import replicas
+
         names = [[(job.schema, job.wanted.name) for job in some if job.schema] for some in (there, gone)]
         wish = replicas.barrier(work.monitor, *names)
         work.tell("", f"waiting for {len(addresses)} replica(s)")
         whole["replicas"] = replicas.verify(addresses, wish, work.call.clock, work.params["replica_timeout"])
     asked = [(job, job.wanted.question, _names(work, job)) for job in there if job.wanted.question is not None]
-    for job, question, own in asked:
-        job.result["explain"] = plans.prove(work.monitor, question, own)
     if not asked:
         return
+    from ansible_collections.tars.rollout.plugins.module_utils._postgres import plans
+
+    for job, question, own in asked:
+        job.result["explain"] = plans.prove(work.monitor, question, own)
     for entry in whole.get("replicas", []):
         session = Session(addresses[entry["name"]])
         try:
@@ -178,6 +194,8 @@ def _names(work: Work, job: Job) -> set[str]:
     """The names that a plan may show: its own and those of the partitions' indexes."""
     own = {job.wanted.name}
     if isinstance(job.made, present.Plan) and job.made.table.kind == "p" and "oid" in job.result:
+        from ansible_collections.tars.rollout.plugins.module_utils._pg_index import parts
+
         own |= {one.name for one in parts.attached(work, job.result["oid"])}
     return own
 

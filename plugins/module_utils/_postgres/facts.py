@@ -48,13 +48,7 @@ def check_server(session: Session, *, allow_pooler: bool) -> None:
             reason="transaction_pooler",
             hint="Give the address of PostgreSQL itself, or set allow_pooler where the pooler keeps sessions",
         )
-    if session.version < OLDEST:
-        raise IndexFault(
-            f"PostgreSQL at {session.address.text} is {version_text(session.version)}, whose concurrent builds are not "
-            "supported or may miss rows",
-            reason="version",
-            hint="Update it to 14.4 or newer",
-        )
+    check_version(session.version, session.address.text)
     if session.value("SELECT pg_is_in_recovery()"):
         raise IndexFault(
             f"PostgreSQL at {session.address.text} is a standby, which cannot be written",
@@ -68,6 +62,17 @@ def check_server(session: Session, *, allow_pooler: bool) -> None:
             reason="read_only",
             sqlstate="25006",
             hint="Take default_transaction_read_only off this role or database",
+        )
+
+
+def check_version(number: int, where: str) -> None:
+    """Refuse what is older than 14.4. ``number`` as the server says it (140003 is 14.3), ``where`` for the sentence."""
+    if number < OLDEST:
+        raise IndexFault(
+            f"PostgreSQL at {where} is {version_text(number)}, whose concurrent builds are not supported or may miss "
+            "rows",
+            reason="version",
+            hint="Update it to 14.4 or newer",
         )
 
 

@@ -78,19 +78,17 @@ def _behind(size: int | None) -> str:
     return "nothing reported yet" if size is None else f"{size} bytes"
 
 
-class LagWatch:
-    """Remembers where the primary was and when; the lag is the age of the newest position that all have replayed."""
+class Positions:
+    """Where the primary was, and when."""
 
-    def __init__(self, session: Session, clock: Clock) -> None:
-        self._session, self._clock = session, clock
+    def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque(maxlen=MEMORY)
 
-    def look(self) -> str:
-        """For a live line: seconds and bytes together, empty without replicas or without the right to see them."""
-        row = self._session.row(_WATCH) or {}
-        if row.get("replayed") is None:
-            return ""
-        now, written, replayed = self._clock.monotonic(), int(row["written"]), int(row["replayed"])
+    def text(self, now: float, written: int, replayed: int) -> str:
+        """Remember a look and say the lag: the age of the newest remembered position that all have replayed.
+
+        ``now`` in seconds of a clock that never goes back; positions in bytes since the beginning of the log.
+        """
         self._seen.append((now, written))
         if replayed >= written:
             return "lag 0 s"
@@ -98,3 +96,18 @@ class LagWatch:
         # Nothing of what is remembered was replayed: the lag is at least that old.
         lag = now - (passed[-1] if passed else self._seen[0][0])
         return f"lag {'' if passed else 'over '}{lag:.0f} s, {written - replayed} bytes"
+
+
+class LagWatch:
+    """The lag of all replicas, look by look."""
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self._session, self._clock = session, clock
+        self._positions = Positions()
+
+    def look(self) -> str:
+        """For a live line: seconds and bytes together, empty without replicas or without the right to see them."""
+        row = self._session.row(_WATCH) or {}
+        if row.get("replayed") is None:
+            return ""
+        return self._positions.text(self._clock.monotonic(), int(row["written"]), int(row["replayed"]))

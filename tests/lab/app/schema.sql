@@ -2,8 +2,8 @@
 -- GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 -- SPDX-License-Identifier: GPL-3.0-or-later
 --
--- The tables of T.A.R.S. that the runbooks name, as they are before any release adds its indexes, with enough rows that
--- an index build means something. Runs in one transaction, only for a database without these tables, and takes the name
+-- The tables of T.A.R.S. that the runbooks name, as they are before any release adds its indexes, with some rows in each;
+-- rows.sql has many. Runs in one transaction, only for a database without these tables, and takes the name
 -- of the region from the setting tars.region.
 
 CREATE TABLE missions (

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a region's database holds: the tables of the runbooks and enough rows for an index build to mean something."""
+"""What a region's database holds: the tables of the runbooks, and a million rows in the one that is written most."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ensure_schema(lab: Lab, user: str, password: str, region_name: str) -> bool:
     Raises LabError where PostgreSQL does not answer or refuses.
     """
     port = lab.ports["pg_primary"]
-    script = (lab.paths.source / "app" / "schema.sql").read_text(encoding="utf-8")
+    scripts = [(lab.paths.source / "app" / name).read_text(encoding="utf-8") for name in ("schema.sql", "rows.sql")]
     try:
         with psycopg.connect(
             host="127.0.0.1", port=port, dbname=user, user=user, password=password, connect_timeout=CONNECT_SECONDS
@@ -35,7 +35,8 @@ def ensure_schema(lab: Lab, user: str, password: str, region_name: str) -> bool:
             if known and known[0]:
                 return False
             connection.execute("SELECT set_config('tars.region', %s, true)", [region_name])
-            connection.execute(sql.SQL(script))  # our own file, and nothing is put into it
+            for script in scripts:
+                connection.execute(sql.SQL(script))  # our own file, and nothing is put into it
             connection.commit()
             connection.autocommit = True
             connection.execute("ANALYZE")

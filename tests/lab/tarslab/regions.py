@@ -47,7 +47,7 @@ def up(lab: Lab) -> None:
     brought there since.
     """
     kube = kubernetes.client(lab.kubeconfig)
-    with lab.console.step("making the regions' accounts and databases", 6):
+    with lab.console.step("making the regions' accounts and databases", 30):
         kube.apply(access.documents([namespace(region) for region in lab.regions]))
         kube.apply([_database(lab, region) for region in lab.regions])
         for region in lab.regions:

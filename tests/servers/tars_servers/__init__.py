@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real PostgreSQL and Prometheus processes on loopback for tests and case runners, without Kubernetes or installing.
+"""Real PostgreSQL, PgBouncer and Prometheus processes on loopback for tests, without Kubernetes or installing.
 
     with PostgresServer(settings={"max_connections": 20}) as primary:
         standby = primary.standby("replica")
@@ -14,8 +14,9 @@ A server ends with its ``with`` block, and also when the process that started it
 from __future__ import annotations
 
 from .errors import ProgramMissing, ServerError
+from .pgbouncer import PgBouncer
 from .postgres import PostgresServer
 from .prometheus import PrometheusServer
 from .registry import RegistryServer
 
-__all__ = ["PostgresServer", "ProgramMissing", "PrometheusServer", "RegistryServer", "ServerError"]
+__all__ = ["PgBouncer", "PostgresServer", "ProgramMissing", "PrometheusServer", "RegistryServer", "ServerError"]
