@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils import _cluster, _guard
+from ansible_collections.tars.rollout.plugins.module_utils import _cluster, _drift, _guard
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._record import order, overview
@@ -26,13 +26,18 @@ from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 
 @dataclass(frozen=True)
 class Look:
-    """What was found in one region; ``fault`` when it could not be read."""
+    """What was found in one region; ``fault`` when it could not be read.
+
+    ``finished``: promoted as was asked for; ``drift``: what is not as it was left then.
+    """
 
     place: Mapping[str, Any]
     record: Record | None = None
     lease: Lease | None = None
     now: float = 0.0
     fault: RolloutError | None = None
+    finished: bool = False
+    drift: tuple[str, ...] = ()
 
 
 Connect = Callable[[Call, Mapping[str, Any]], Any]
@@ -49,7 +54,8 @@ def run(call: Call, connect: Connect = _cluster.connect_to) -> Mapping[str, Any]
             client = connect(call, place)
             record = Store(client, place["namespace"], place["app"]).read().record
             lease = LeaseStore(client, place["namespace"], _guard.lease_name(place["app"]), call.clock.now).read()
-            return Look(place, record, lease.lease, lease.now)
+            finished, drift = _finished(call, client, place, record)
+            return Look(place, record, lease.lease, lease.now, None, finished, drift)
         except RolloutError as error:
             return Look(place, fault=error)
 
@@ -62,6 +68,13 @@ def run(call: Call, connect: Connect = _cluster.connect_to) -> Mapping[str, Any]
         "table": overview.table(rows),
         "turn": _turn(call, looks),
     }
+
+
+def _finished(call: Call, client: Any, place: Mapping[str, Any], record: Record | None) -> tuple[bool, tuple[str, ...]]:
+    wish = call.params["finished"]
+    if wish is None or record is None or order.unlike(place["name"], record, wish["release"], wish["plan_hash"]):
+        return False, ()
+    return True, tuple(_drift.drift(client, place["namespace"], record, wish["image_tag"] or ""))
 
 
 def _row(call: Call, item: Look) -> overview.Row:
@@ -81,6 +94,8 @@ def _entry(item: Look, row: overview.Row) -> dict[str, Any]:
         "holder": item.lease.holder if item.lease else "",
         "expired": bool(item.lease and item.lease.expired(item.now)),
         "command": row.command,
+        "finished": item.finished,
+        "drift": list(item.drift),
         "fault": "" if item.fault is None else str(item.fault),
         "reason": "" if item.fault is None else item.fault.reason,
     }

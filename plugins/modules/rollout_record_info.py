@@ -66,6 +66,24 @@ options:
         description: Hours of the day in which the region may begin, in UTC, such as V(10-15) or V(20-02).
         type: str
         default: ""
+  finished:
+    description:
+      - Which regions have nothing to do.
+      - Of those that are promoted to this release by this plan, the routes in the record and the images of stable are
+        read as well, since a record does not see what somebody changes by hand.
+    type: dict
+    suboptions:
+      release:
+        description: The release.
+        type: str
+        required: true
+      plan_hash:
+        description: The plan by which.
+        type: str
+        required: true
+      image_tag:
+        description: Tag of its images; they are not looked at when not given.
+        type: str
   words:
     description: How a playbook of this collection is called, up to its name; for the command to go on.
     type: str
@@ -112,6 +130,8 @@ regions:
     holder: {description: Who holds the lease; empty when nobody does., type: str}
     expired: {description: Whether the lease ran out., type: bool}
     command: {description: What to type to go on; empty where there is nothing to do., type: str}
+    finished: {description: Whether it is promoted as O(finished) asks; false without it., type: bool}
+    drift: {description: What of a finished region is not as it was left., type: list, elements: str}
     fault: {description: Why it could not be read., type: str}
     reason: {description: The stable code of that., type: str}
 table:
@@ -152,9 +172,15 @@ def spec() -> dict[str, Any]:
         "gap": {"type": "float", "default": 0.0},
         "hours": {"type": "str", "default": ""},
     }
+    finished = {
+        "release": {"type": "str", "required": True},
+        "plan_hash": {"type": "str", "required": True},
+        "image_tag": {"type": "str"},
+    }
     return {
         "regions": {"type": "list", "elements": "dict", "required": True, "options": region},
         "turn": {"type": "dict", "options": turn},
+        "finished": {"type": "dict", "options": finished},
         "words": {"type": "str", "default": "ansible-playbook playbooks/"},
         "api_timeout": {"type": "float", "default": 10.0},
     }

@@ -18,6 +18,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._record.entry import 
 from ansible_collections.tars.rollout.plugins.module_utils._record.lease import Lease
 
 AWAITING = "awaiting_decision"
+# The intent of a rollback of a promoted region: stable is restored in place, see the role rollback.
+RESTORE = "restore"
 HEADS = ("region", "release", "phase", "cohort", "stage", "weight", "who", "since", "go on with")
 
 
@@ -66,6 +68,8 @@ def command(host: str, record: Record, live: bool, words: str) -> str:
         return ""
     if record.phase == phases.HOLDING and record.reason == AWAITING and not approved(record):
         return f"{words}decide.yml --limit {host} -e decide=promote -e decide_why=..."
+    if record.phase == phases.ROLLING_BACK and (record.intent or {}).get("act") == RESTORE:
+        return f"{words}rollback.yml -e rollback_of={record.release}"
     if record.phase == phases.ROLLED_BACK and record.reason != CONTROLLER_LOST:
         return f"{go_on} -e rollout_supersede=true"
     return go_on

@@ -39,7 +39,8 @@ def draw(count: int, seed: int, longest_s: float, ttl: float) -> list[Trial]:
             number,
             SIGNALS[number % 3],
             round(2 + part * (longest_s - 2), 1),
-            ttl * rng.uniform(1.5, 2.5),
+            # From just before the dead-man has acted to well after it: both are ways to wake up too late.
+            ttl * rng.uniform(1.1, 1.8),
             number % 4 != 3,
         )
         for number, part in enumerate(parts)

@@ -34,6 +34,10 @@ class Ended:
     runs: int = 0
     orphans: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    first_s: float = 0.0
+    """What the first run took, to its end or its kill."""
+    struck: bool = False
+    """Whether it was killed at all: a run may end before its moment."""
     as_deserved: bool = False
 
 
@@ -69,13 +73,15 @@ def play(runs: Runs, trial: Trial, release: str) -> Ended:
     """Start, kill at the drawn moment, look for orphans, run the same command until it is through."""
     began = time.monotonic()
     ended = Ended(trial, release)
-    marker = f"trial-{trial.number}"
+    marker = f"trial-{trial.number}-{trial.after_s:g}"
     process = runs.start(release, f"{marker}-0")
     try:
         process.wait(trial.after_s)
     except subprocess.TimeoutExpired:
+        ended.struck = True
         _strike(process, trial)
         ended.orphans = orphans(f"{marker}-0") if trial.signal != STOP else []
+    ended.first_s = time.monotonic() - began
     ended.outcomes.append(runs.outcome(f"{marker}-0") or "killed")
     for again in range(1, 4):
         if process.returncode == 0 or ended.outcomes[-1] == "rolled_back":

@@ -94,6 +94,10 @@ def test_the_command_to_go_on() -> None:
     rolled = replace(RUNNING, phase="rolled_back", reason="WORSE_THAN_STABLE")
     assert row(rolled).command.endswith("-e rollout_supersede=true")
     assert row(replace(rolled, reason="controller_lost")).command.endswith("rollout_release=2")
+    # Of all regions that were to go back: the rollout itself would be refused by those that are back already.
+    back = replace(RUNNING, phase="rolling_back", intent={"act": "restore", "fence": 5})
+    assert row(back).command == f"{CALL}rollback.yml -e rollback_of=2"
+    assert row(replace(back, intent={"act": "cut"})).command.endswith("ga_rollout.yml -e rollout_release=2")
 
 
 def test_the_table_has_equal_columns() -> None:

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Regions in their order as the playbooks keep it: done already, one that fails, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+
+import pytest
+from ansible_collections.tars.rollout.plugins.module_utils._record import lease, process
+from regions_world import NEW, OLD, World, outcomes
+
+# A region that is entered, and whose first step on the way fails.
+FAILS = {
+    "region_database": {"login_host": "127.0.0.1", "login_user": "x", "login_db": "x"}, "migrate_backup_max_age": 0,
+    "migrate_runner": "command", "migrate_command": {"pending": ["echo", "0001"], "apply": ["false"]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def third_fails(world: World) -> World:
+    """Staging and us-west-2 have the release, and us-east-1 fails."""
+    plan = world.plan_hash()
+    for host in ("staging", "us_west_2"):
+        world.promoted(host, plan)
+    world.hosts["us_east_1"] = FAILS
+    world.api.writes.clear()
+    return world
+
+
+def test_a_region_that_fails_goes_back_alone(third_fails: World) -> None:
+    world = third_fails
+    code, out = world.play("rollout_region.yml", rollout_group="us_east_1")
+    assert code != 0 and outcomes(out) == [("rolled_back", "us-east-1")], out
+    # What to type is the last thing that is said.
+    last = " ".join(out.partition("PLAY RECAP")[0].split()).rpartition("GO ON WITH ")[2]
+    assert "playbooks/rollout_region.yml -e rollout_group=us_east_1 -e rollout_release=1.0.1" in last, out
+    assert last.strip(" *'").endswith("-e rollout_supersede=true"), out
+    assert [world.read(host)["phase"] for host in ("staging", "us_west_2", "us_east_1")] == [
+        "promoted", "promoted", "rolled_back",
+    ]  # fmt: skip
+    # The lease of the run stands in the first region; nothing else is touched there.
+    assert {write[1:] for write in world.api.writes if write[1] != "tars-us-east-1"} == {
+        ("tars-staging", "leases", "ga-rollout-tars-run")
+    }
+
+
+def test_with_scope_all_the_finished_ones_go_back_too_and_none_keeps_another(third_fails: World) -> None:
+    world = third_fails
+    world.env["HELM_BROKEN"] = "tars-us-west-2"
+    code, out = world.play("rollout_region.yml", rollout_group="us_east_1", rollout_rollback_scope="all")
+    assert code != 0, out
+    # The last wave first; the run itself says at its end what became of all.
+    assert outcomes(out) == [("failed", "us-west-2"), ("rolled_back", "staging"), ("rolled_back", "us-east-1")], out
+    last = " ".join(out.split("OUTCOME rolled_back us-east-1")[1].split())
+    assert (
+        "Went back as well: staging. NOT rolled back: us-west-2; go on with rollback.yml -e rollback_of=1.0.1" in last
+    )
+    assert "timed out waiting for the condition" in out and "fatal_error" not in out
+    staging, west = world.read("staging"), world.read("us_west_2")
+    assert (staging["phase"], staging["reason"], world.image("staging")) == ("rolled_back", "other_region_failed", OLD)
+    assert staging["evidence"] == {"failed": "us-east-1", "reason": "task_failed"} and staging["fence"] > 4
+    assert (west["phase"], west["intent"]["act"], world.image("us_west_2")) == ("rolling_back", "restore", NEW)
+    told = json.loads((world.folder / "evidence" / "outcome-staging.json").read_text())
+    assert (told["outcome"], told["code"]) == ("rolled_back", "other_region_failed")
+
+    # What is left to do ends by the command that was named, and touches nothing that is done.
+    world.env.clear()
+    world.api.writes.clear()
+    code, out = world.play("rollback.yml", rollback_of=NEW)
+    assert code == 0 and outcomes(out) == [("rolled_back", "us-west-2")], out
+    assert (world.read("us_west_2")["phase"], world.image("us_west_2")) == ("rolled_back", OLD)
+    assert {write[1] for write in world.api.writes} == {"tars-us-west-2"}
+
+
+def test_a_second_run_of_a_finished_rollout_reads_and_changes_nothing(world: World) -> None:
+    plan = world.plan_hash()
+    for host in ("staging", "us_west_2", "us_east_1"):
+        world.promoted(host, plan)
+    world.api.writes.clear()
+    world.api.reads.clear()
+    code, out = world.play("ga_rollout.yml")
+    assert code == 0 and "OUTCOME promoted staging, us-west-2, us-east-1 1.0.1" in " ".join(out.split()), out
+    assert world.api.writes == [] and out.count("changed=0") == 3
+    # Of each region its record, its lease, each route and the Deployments; and no more.
+    assert len(world.api.reads) == 3 * 4, world.api.reads
+    assert len(world.api.reads) == len(set(world.api.reads))
+
+    # A record does not see what hands do.
+    world.weigh("us_west_2", 25)
+    world.fill("us_east_1", OLD)
+    code, out = world.play("ga_rollout.yml")
+    said = " ".join(out.split())
+    assert code != 0 and sorted(outcomes(out)) == [("refused", "us-east-1"), ("refused", "us-west-2")], out
+    assert "route primary of VirtualService tars-us-west-2/api gives 25 % to the canary, which is gone" in said
+    assert "the Deployment api has lab/app:1.0.0 and not 1.0.1" in said
+    assert world.api.writes == []
+
+
+def test_records_that_stand_in_the_way_are_refused_with_what_was_seen(world: World) -> None:
+    """Another plan in mid-rollout, an edited record and one of a newer format: one run tells of all three."""
+    plan = world.plan_hash()
+    world.record("staging", "sha256:other", phase="canary", cohort="all", stage=0, weights={"api": 100})
+    edited = asdict(world.record("us_west_2", plan))
+    world.write("us_west_2", json.dumps({**edited, "phase": "canery"}))
+    world.write("us_east_1", json.dumps({**edited, "format": 99}))
+    code, out = world.play("ga_rollout.yml")
+    said = " ".join(out.split())
+    assert code != 0 and sorted(outcomes(out)) == [
+        ("refused", "staging"), ("refused", "us-east-1"), ("refused", "us-west-2"),
+    ], out  # fmt: skip
+    assert "by another plan (sha256:other) than the one given" in said
+    assert "phase is 'canery'" in said and "has the format 99 and this collection knows" in said
+    assert said.count("Nothing was moved here") == 3 and world.api.writes == []
+
+
+def test_a_clock_five_minutes_off_is_refused(world: World) -> None:
+    world.api.ahead = 300
+    code, out = world.play("ga_rollout.yml")
+    said = " ".join(out.split())
+    assert code != 0 and {word for word, _region in outcomes(out)} == {"refused"}, out
+    assert "s behind the one of the API server of staging" in said and world.api.writes == []
+
+
+def test_a_second_run_is_told_who_holds_it_and_since_when(world: World) -> None:
+    told = lease.Lease("bob-1/laptop/4.5", 55, 4e9, "2026-01-31T12:00:00.000000Z", 3)
+    parts = lease.write(lease.Lease(told.holder, 55, 4e9, told.since, 3, "", process.controller(os.getpid()).data()), 1)
+    body = {"metadata": {"name": "ga-rollout-tars", "annotations": parts["annotations"]}, "spec": parts["spec"]}
+    world.api.put("tars-staging", "leases", body)
+    code, out = world.play("rollout_region.yml", rollout_group="staging")
+    said = " ".join(out.split())
+    assert code != 0 and outcomes(out) == [("refused", "staging")], out
+    assert "is held: bob-1/laptop/4.5 (since 2026-01-31T12:00:00.000000Z, last renewed" in said
+    assert {write[2:] for write in world.api.writes} == {("leases", "ga-rollout-tars-run")}
+
+
+def test_waves_that_cannot_be_meant(world: World) -> None:
+    """A wave without a region and a region in two waves, both in the one outcome."""
+    world.waves = {"staging": ["staging"], "wave_1": ["us_west_2"], "wave_2": [], "wave_3": ["us_west_2"]}
+    code, out = world.play("ga_rollout.yml")
+    said = " ".join(out.split())
+    assert code != 0 and {word for word, _region in outcomes(out)} == {"refused"}, out
+    assert "the waves wave_2 name no region" in said and "the region us-west-2 is in two waves" in said
+    assert world.api.writes == [] and world.api.reads == []
