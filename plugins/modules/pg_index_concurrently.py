@@ -84,7 +84,9 @@ options:
       choices: [fail, replace, ignore]
       default: fail
     sweep_leftovers:
-      description: Also drop INVALID indexes (C(_ccnew), C(_ccold)) that a failed C(REINDEX CONCURRENTLY) left.
+      description:
+        - Also drop INVALID indexes (C(_ccnew), C(_ccold)) of its definition that a failed C(REINDEX CONCURRENTLY) left.
+        - What this module itself left of an index always goes. With V(absent) all of it goes before the index does.
       type: bool
       default: false
     explain:

@@ -8,14 +8,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import on_standbys
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import on_standbys, sweep
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import blockers, catalog, facts, partitions
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
+    blockers,
+    catalog,
+    facts,
+    leftovers,
+    partitions,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.definition import differences
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
@@ -23,22 +30,31 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted impo
 
 @dataclass
 class Plan:
-    """The index that goes, None when there is none; its table, and all tables whose transactions hold the drop up."""
+    """The index that goes, None when there is none; its table, and all tables whose transactions hold the drop up.
+
+    ``sweep``: its leftovers, which go first: without the index nobody would look for them any more.
+    """
 
     wanted: Wanted
     seen: Index | None
     table: Table | None
     tables: list[int]
+    sweep: list[Index] = field(default_factory=list)
 
     @property
     def changes(self) -> bool:
         return self.seen is not None
 
     @property
-    def statements(self) -> list[str]:
-        """What a run would say to the server. PostgreSQL cannot drop a partitioned index concurrently."""
+    def drop(self) -> str:
+        """What drops the index; empty when there is none. PostgreSQL cannot drop a partitioned one concurrently."""
         how = "" if self.seen is None or self.seen.kind == "I" else " CONCURRENTLY"
-        return [] if self.seen is None else [f"DROP INDEX{how} IF EXISTS {self.seen.sql}"]
+        return "" if self.seen is None else f"DROP INDEX{how} IF EXISTS {self.seen.sql}"
+
+    @property
+    def statements(self) -> list[str]:
+        """What a run would say to the server, in order."""
+        return [*(leftovers.drop_sql(one.sql) for one in self.sweep), *([self.drop] if self.drop else [])]
 
 
 def plan(work: Work, wanted: Wanted) -> Plan:
@@ -82,12 +98,27 @@ def plan(work: Work, wanted: Wanted) -> Plan:
     tables = [table.oid]
     if seen.kind == "I":
         tables = partitions.tree(work.monitor, table)
-    return Plan(wanted, seen, table, tables)
+    return Plan(wanted, seen, table, tables, _left(work, wanted, seen))
+
+
+def _left(work: Work, wanted: Wanted, seen: Index) -> list[Index]:
+    """What we left of the index, and with ``sweep_leftovers`` what REINDEX left of the same definition."""
+    if seen.kind == "I":
+        return []
+    indexes = catalog.notable(work.monitor, seen.table_oid, wanted.name, leftovers.OLD)
+    found = leftovers.to_sweep(work.monitor, indexes, wanted.name, reindex=wanted.sweep)
+    plain = Wanted(wanted.name)
+    return [
+        one
+        for one in found
+        if not leftovers.is_of(one, wanted.name, leftovers.REINDEX) or not differences(one, seen, plain)
+    ]
 
 
 def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Check mode: whether it would go, and who is in the way now."""
-    result.update(changed=made.changes, would=["drop"] if made.changes else [], queries=made.statements)
+    would = [*(["sweep"] if made.sweep else []), *(["drop"] if made.changes else [])]
+    result.update(changed=made.changes, would=would, queries=made.statements)
     if made.changes:
         found = blockers.lasting(work.monitor, made.tables, [], work.call.clock, drop=True)
         result["blockers"] = blockers.shown([*found, *on_standbys(work, made.tables)])
@@ -102,13 +133,14 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     try:
         # Whoever had the lock before may have dropped it.
         made = plan(work, made.wanted)
-        if made.seen is None or made.seen.oid != index.oid:
+        if made.seen is None or made.table is None or made.seen.oid != index.oid:
             return
+        sweep(work, made.table, made.wanted.name, made.sweep, result)
         work.wait_for_blockers(made.tables, index.text, what, result, drop=True)
         work.wait_for(lambda: on_standbys(work, made.tables), index.text, what, result)
         work.call.stop.check(f"about to drop index {index.text}")
         if index.kind == "I":
-            work.quick(made.statements, what, made.tables, result)
+            work.quick([made.drop], what, made.tables, result)
         else:
             _concurrently(work, made, index, what, result)
     finally:
@@ -117,7 +149,7 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
 
 
 def _concurrently(work: Work, made: Plan, index: Index, what: str, result: dict[str, Any]) -> None:
-    ended = work.long(made.statements[0], what, index.text, made.tables, result, drop=True)
+    ended = work.long(made.drop, what, index.text, made.tables, result, drop=True)
     if ended.fault is None and not ended.why:
         return
     left = catalog.by_oid(work.monitor, index.oid)
