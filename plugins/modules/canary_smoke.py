@@ -177,7 +177,7 @@ services:
         request: {description: What was asked., type: str, sample: GET /health}
         status: {description: Status of the last answer; 0 when there was none., type: int}
         passed: {description: Whether it was as wanted., type: raw}
-        seen: {description: What was wrong, or the status with its time., type: str}
+        seen: {description: "What was wrong, or the status with its time.", type: str}
         tries: {description: How often it was asked., type: int}
         seconds: {description: Seconds that the last answer took., type: float}
 lines: {description: The same in one line per request., returned: success, type: list, elements: str}

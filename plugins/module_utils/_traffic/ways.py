@@ -59,6 +59,9 @@ class ByHeader:
         options: dict[str, Any] = {}
         if door.url.startswith("https:"):
             options = {"cert_reqs": "CERT_REQUIRED" if door.validate_certs else "CERT_NONE"}
+            if not door.validate_certs:
+                # Said once by the option, and not once more with each request.
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
             if door.ca:
                 options["ca_certs"] = door.ca
             if host:
