@@ -41,7 +41,9 @@ class Work:
         self.follower: Follower | None = None
         if (observe := call.params["observe"]) is not None:
             quiet = max(observe["quiet"], SCRAPES if call.params["gateways"]["prometheus"] else 0)
-            patience = Patience(observe["route_timeout"], observe["timeout"], observe["interval"], quiet)
+            patience = Patience(
+                observe["route_timeout"], observe["timeout"], observe["interval"], quiet, observe["away"]
+            )
             self.follower = Follower(_source(call, client), call.clock, patience)
         self.ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
         # A cut asks nobody: a rollback waits for no lease.

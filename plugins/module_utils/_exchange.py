@@ -15,10 +15,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 try:
+    from urllib3 import Timeout
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.poolmanager import PoolManager, ProxyManager
@@ -87,6 +89,54 @@ def bound(manager: Any) -> Any:
     if type(manager) in (PoolManager, ProxyManager):
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
     return manager
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds of silence while connecting and while waiting, and of the whole exchange."""
+
+    connect: float
+    read: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one GET. ``headers`` are found by any case of their name; ``body`` is empty after a 101."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def get(manager: Any, url: str, headers: Mapping[str, str], limits: Limits, farewell: bytes = b"") -> Answer:
+    """One GET by a bounded pool manager, not repeated and not redirected.
+
+    ``farewell`` is what is sent when the server switches protocols (101), before the connection is closed.
+    TimeoutError when the time ran out; else whatever urllib3 and the socket raise.
+    """
+    with within(limits.total) as exchange:
+        try:
+            response = manager.request(
+                "GET", url, headers=dict(headers), timeout=Timeout(connect=limits.connect, read=limits.read),
+                retries=False, redirect=False, preload_content=False,
+            )  # fmt: skip
+            connection = response.connection
+            try:
+                body = b"" if response.status == 101 else bytes(response.read())
+                if response.status == 101 and farewell and getattr(connection, "sock", None) is not None:
+                    connection.sock.sendall(farewell)
+            finally:
+                # A connection that speaks another protocol now is no good for the next request.
+                if response.status == 101 and connection is not None:
+                    connection.close()
+                response.release_conn()
+        except Exception:
+            if not exchange.over:
+                raise
+    if exchange.over:
+        raise TimeoutError(f"no whole answer came within {limits.total:g} s")
+    return Answer(response.status, response.headers, body)
 
 
 def _hold(connection: Any) -> None:

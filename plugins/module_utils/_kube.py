@@ -25,7 +25,7 @@ else:
     HAS_KUBERNETES = True
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import MissingLibrary, Scrubber
-from ansible_collections.tars.rollout.plugins.module_utils._exchange import bound, within
+from ansible_collections.tars.rollout.plugins.module_utils._exchange import Answer, Limits, bound, get, within
 from ansible_collections.tars.rollout.plugins.module_utils._kube_errors import KubeError, Request, no_answer, refused
 
 PAGE = 500
@@ -53,6 +53,7 @@ class Kind:
 
 
 _PODS = Kind("v1", "pods")
+_SERVICES = Kind("v1", "services")
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,32 @@ class Client:
             raise refused(request, response.status, {"message": text[:300]}, self._scrub)
         return text
 
+    def service_get(
+        self, namespace: str, service: str, port: str, path: str, headers: Mapping[str, str], total: float,
+        farewell: bytes = b"",
+    ) -> Answer:  # fmt: skip
+        """What is behind a Service answers to a GET, asked through the API server (verb get on services/proxy).
+
+        The answer is the program's own, whatever its status. KubeError when it is the API server that refuses, or when
+        none came within ``total`` seconds. A protocol may be switched; ``farewell`` ends it, see ``_exchange.get``.
+        """
+        name = f"{service}:{port}" if port else service
+        request = Request(
+            "get", "v1", "services/proxy", namespace, f"{name}/{path.lstrip('/')}", self._configuration.host
+        )
+        below = f"{_SERVICES.path(namespace)}/{quote(name, safe=':')}/proxy/{path.lstrip('/')}"
+        limits = Limits(self._timeouts.connect, min(self._timeouts.read, total), total)
+        try:
+            answer = get(
+                self._pool, self._configuration.host.rstrip("/") + below,
+                {**self._headers(_CONTENT_TYPES["json"]), **headers}, limits, farewell,
+            )  # fmt: skip
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise no_answer(request, error, self._scrub) from None
+        if (own := _status(answer)) is not None:
+            raise refused(request, answer.status, own, self._scrub)
+        return answer
+
     def _call(
         self,
         verb: str,
@@ -234,6 +261,18 @@ class Client:
                 self._scrub.add(auth["value"].rpartition(" ")[2])
                 headers[auth["key"]] = auth["value"]
         return headers
+
+
+def _status(answer: Answer) -> Mapping[str, Any] | None:
+    """The API server's own words, where an answer through it is none of the program behind it."""
+    if answer.status < 400 or "json" not in str(answer.headers.get("Content-Type", "")):
+        return None
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return None
+    own = isinstance(found, dict) and (found.get("kind"), found.get("apiVersion")) == ("Status", "v1")
+    return found if own else None
 
 
 def from_kubeconfig(path: str, context: str, scrubber: Scrubber, timeouts: Timeouts | None = None) -> Client:

@@ -60,6 +60,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         "steps": plan.steps(wanted),
         "routes": plan.routes(wanted, params["namespace"] or ""),
         "tracks": plan.tracks(wanted),
+        "workers": wanted.workers,
         "regions": [name for _wave, names in layout.order for name in names],
         "seconds": {"least": least, "most": most},
         "page": rows,

@@ -132,6 +132,13 @@ options:
         description: Seconds without a single request after which a service is reported as without traffic.
         type: float
         default: 3.0
+      away:
+        description:
+          - Seconds for which gateways may be without the mesh's control plane. Later than that, or at the end of
+            O(observe.route_timeout), the fault is V(control_plane_away).
+          - The weights stay written and act when it is back.
+        type: float
+        default: 6.0
   gateways:
     description:
       - Where the gateways are. They are asked through the API server, which needs the verbs C(list) on pods and C(get)
@@ -314,6 +321,7 @@ def spec() -> dict[str, Any]:
         "timeout": {"type": "float", "default": 30.0},
         "interval": {"type": "float", "default": 0.5},
         "quiet": {"type": "float", "default": 3.0},
+        "away": {"type": "float", "default": 6.0},
     }
     prometheus = {
         "url": {"type": "str", "required": True},

@@ -128,6 +128,7 @@ names: {description: The services that shift., returned: success, type: list, el
 steps: {description: "One entry per cohort and stage, in their order.", returned: success, type: list, elements: dict}
 routes: {description: "The routes of each service, as canary_weight wants them.", returned: success, type: dict}
 tracks: {description: "Services with a canary, for canary_track.", returned: success, type: list, elements: dict}
+workers: {description: "Those of them for canary_replicas.", returned: success, type: list, elements: str}
 regions: {description: The regions in their order., returned: success, type: list, elements: str}
 seconds: {description: "The C(least) and C(most) time that a region takes.", returned: success, type: dict}
 page: {description: The plan on one page., returned: success, type: list, elements: str}

@@ -21,6 +21,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import (
     Plan,
     Problem,
     are_routes,
+    has_canary,
     is_cohort,
     kind_of,
     seconds_of,
@@ -88,15 +89,20 @@ def _cohorts(plan: Plan) -> Iterator[Problem]:
         yield Problem(
             "plan_cohorts", f"{twice} is there twice in the cohorts", "Name each cohort and each service once"
         )
-    if unknown := sorted(set(inside) - set(plan.routed)):
+    if unknown := sorted(set(inside) - set(plan.tracked)):
         yield Problem(
             "plan_cohorts",
-            f"the cohorts name {', '.join(unknown)}, not among the routed services",
+            f"the cohorts name {', '.join(unknown)}, not among the services with a canary",
             "Correct rollout_cohorts or rollout_services",
         )
-    if left := [name for name in plan.routed if name not in inside]:
+    if left := [name for name in plan.tracked if name not in inside]:
+        hint = "Put each service with a canary into one of rollout_cohorts"
+        yield Problem("plan_cohorts", f"{', '.join(left)} is in no cohort", hint)
+    if inside and set(inside) <= set(plan.workers):
         yield Problem(
-            "plan_cohorts", f"{', '.join(left)} is in no cohort", "Put each routed service into one of rollout_cohorts"
+            "plan_cohorts",
+            "the cohorts have workers only, so no traffic would be moved",
+            "Roll workers out together with a routed service, or with_stable",
         )
 
 
@@ -105,15 +111,15 @@ def _services(plan: Plan) -> Iterator[Problem]:
         kind = kind_of(service)
         if kind not in KINDS:
             yield Problem("plan_services", f"{name} has the kind {kind!r}", f"Known: {', '.join(KINDS)}")
-        elif kind != "routed" and service.get("with_stable") is not True:
+        elif kind == "singleton" and service.get("with_stable") is not True:
             yield Problem(
                 "plan_services",
-                f"{name} can have no canary yet",
+                f"{name} can have no canary beside it",
                 "Say with_stable true there if it may change when stable is rolled, without a canary",
             )
         elif not are_routes(service.get("routes")):
             yield Problem("plan_services", f"{name} has routes that are no list of routes", "See rollout_services")
-        elif kind == "routed" and not service.get("slos"):
+        elif has_canary(service) and not service.get("slos"):
             yield Problem(
                 "plan_services", f"{name} has no objectives", "A gate without any would pass everything, so give slos"
             )
@@ -156,7 +162,7 @@ def _gates(plan: Plan) -> Iterator[Problem]:
     """The linter of gate files over every service in every stage, with the arms that they will have there."""
     arms = {"canary": {"track": "canary"}, "stable": {"track": "stable"}}
     found: dict[tuple[str, str], Problem] = {}
-    for name in plan.routed:
+    for name in plan.tracked:
         for number, stage in enumerate(plan.stages):
             both = arms if weight_of(stage) < 100 else {"canary": arms["canary"]}
             settings = {

@@ -28,7 +28,7 @@ def lines(plan: Plan, layout: Layout, notes: Sequence[tuple[str, str]] = ()) -> 
         *_rows("services", "; then ".join(f"{item['name']}: {', '.join(item['services'])}" for item in plan.cohorts)),
     ]
     if others := [
-        f"{name} ({service.get('kind')})" for name, service in plan.services.items() if name not in plan.routed
+        f"{name} ({service.get('kind')})" for name, service in plan.services.items() if name not in plan.tracked
     ]:
         out += _rows("no canary", f"{', '.join(others)}: replaced together with the old version")
     out.append(f"  {'stages':<10}users on it   judged for   at most    for each group of services in its turn")
@@ -55,10 +55,10 @@ def _layout(layout: Layout) -> str:
 def _objectives(plan: Plan) -> str:
     """Limits by what they limit, services with the same ones together."""
     found: dict[str, list[str]] = {}
-    for name in plan.routed:
+    for name in plan.tracked:
         for slo, what in plan.services[name]["slos"].items():
             found.setdefault(f"{slo} is over {what.get('limit')}", []).append(name)
-    everyone = len(plan.routed)
+    everyone = len(plan.tracked)
     told = [f"{text}{'' if len(names) == everyone else f' ({_names(names)})'}" for text, names in found.items()]
     return " or ".join(told[:6]) + (f" or {len(told) - 6} more limits are passed" if len(told) > 6 else "")
 

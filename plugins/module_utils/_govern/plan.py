@@ -24,7 +24,7 @@ STANDARD, HOTFIX = "standard", "hotfix"
 # What a route is where none is named.
 _KIND = {"istio": "VirtualService", "gateway_api": "HTTPRoute"}
 # What of a service is the canary's own.
-_TRACK = ("container", "image", "tag", "digest", "env", "config_maps", "secrets")
+_TRACK = ("kind", "container", "image", "tag", "digest", "env", "config_maps", "secrets")
 
 
 class Problem(NamedTuple):
@@ -61,9 +61,16 @@ class Plan:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
     @property
-    def routed(self) -> list[str]:
+    def tracked(self) -> list[str]:
         """Names of the services that have a canary."""
-        return [name for name, service in self.services.items() if kind_of(service) == "routed"]
+        return [name for name, service in self.services.items() if has_canary(service)]
+
+    @property
+    def workers(self) -> list[str]:
+        """Names of those whose canary has its share by pods, in the order of the cohorts."""
+        inside = [name for cohort in self.cohorts for name in cohort["services"]]
+        services = {name: self.services.get(name) for name in inside}
+        return [name for name, item in services.items() if kind_of(item) == "worker" and has_canary(item)]
 
     @property
     def weights(self) -> list[float]:
@@ -141,7 +148,8 @@ def steps(plan: Plan) -> list[dict[str, Any]]:
 def routes(plan: Plan, namespace: str) -> dict[str, list[dict[str, Any]]]:
     """The routes of each service as canary_weight wants them. A service may be routed by both APIs."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for name in (name for cohort in plan.cohorts for name in cohort["services"]):
+    workers = plan.workers
+    for name in (name for cohort in plan.cohorts for name in cohort["services"] if name not in workers):
         given = (plan.services.get(name) or {}).get("routes") or [{}]
         found[name] = [_route(name, route, number, namespace) for number, route in enumerate(given)]
     return found
@@ -176,6 +184,12 @@ def _route(name: str, route: Mapping[str, Any], number: int, namespace: str) -> 
 
 def kind_of(service: Any) -> str:
     return str(service.get("kind", "routed")) if isinstance(service, Mapping) else "none"
+
+
+def has_canary(service: Any) -> bool:
+    """A routed service always; a worker unless it changes with stable."""
+    kind = kind_of(service)
+    return kind == "routed" or (kind == "worker" and service.get("with_stable") is not True)
 
 
 def weight_of(stage: Mapping[str, Any]) -> float:

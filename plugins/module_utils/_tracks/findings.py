@@ -11,13 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.tars.rollout.plugins.module_utils._tracks import beside, capacity, copying, image, legs
+from ansible_collections.tars.rollout.plugins.module_utils._tracks import (
+    beside,
+    capacity,
+    copying,
+    image,
+    legs,
+    sharing,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import (
     Document,
     Finding,
     Service,
     TrackError,
     World,
+    annotations_of,
     name_of,
     pod_labels,
     track_of,
@@ -45,7 +53,8 @@ def findings(world: World, services: Sequence[Service], wish: Wish) -> list[Find
         found += shape(world, service, wish.key)
         deployment = world.named("deployments", service.name)
         found += owners(world, service, deployment)
-        if deployment is not None:
+        # A worker that an earlier run left with fewer pods is as this release wants it.
+        if deployment is not None and sharing.WHOLE not in annotations_of(deployment):
             found += _readiness(service, deployment)
         if deployment is not None and service.copied:
             found += _scaling(world, service)
@@ -74,7 +83,8 @@ def needs(world: World, services: Sequence[Service], weight: int) -> list[capaci
             continue
         there = world.named("deployments", service.canary)
         have = int(((there or {}).get("status") or {}).get("replicas") or 0)
-        wanted = copying.copies(int(deployment["spec"].get("replicas") or 0), weight)
+        pods = sharing.whole_of(deployment) if service.idle else int(deployment["spec"].get("replicas") or 0)
+        wanted = copying.copies(pods, weight)
         found.append(capacity.need_of(deployment, service.name, max(0, wanted - have)))
     return found
 
@@ -141,6 +151,8 @@ def track_values(world: World, services: Sequence[Service], key: str) -> Mapping
 def _unrouted(world: World, service: Service, deployment: Document, wish: Wish) -> Iterator[Finding]:
     """Without a router requests go by pod count, and no weight means what it says: 1 % of 3 pods is 25 %."""
     labels = pod_labels(deployment)
+    if service.idle:
+        return
     if any(legs.reaches(leg, labels, world) for leg in legs.legs(world)):
         return
     stable = int(deployment["spec"].get("replicas") or 0)

@@ -88,7 +88,7 @@ def plan(world: World, services: Sequence[Service], ask: Ask) -> list[Step]:
         track = track_of(live, ask.key) if live else None
         if live is None or track is None:
             raise AssertionError("the shape was looked at")
-        replicas = copying.copies(int(live["spec"].get("replicas") or 0), ask.weight)
+        replicas = 0 if service.idle else copying.copies(int(live["spec"].get("replicas") or 0), ask.weight)
         made = copying.deployment(live, service, track, ask.release, replicas)
         _refuse_disturbing(world, service, live, track, made)
         deployments.append(("deployments", made))

@@ -55,7 +55,12 @@ class Service:
     @property
     def copied(self) -> bool:
         """Whether it gets a canary track; others change with stable or not at all."""
-        return self.kind == "routed" and not self.with_stable
+        return self.kind in ("routed", "worker") and not self.with_stable
+
+    @property
+    def idle(self) -> bool:
+        """Whether its canary begins without pods: one of a worker would take work as soon as it is there."""
+        return self.copied and self.kind == "worker"
 
 
 @dataclass(frozen=True)

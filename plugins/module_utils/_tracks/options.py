@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import Service, TrackError
@@ -30,18 +30,22 @@ SERVICE_OPTIONS: Mapping[str, Any] = {
 
 def services(params: Mapping[str, Any]) -> list[Service]:
     """The services of a call; TrackError for none, for one named twice, and for values that are no texts."""
-    found = [_service(entry, params.get("tag") or "") for entry in params["services"]]
-    if not found:
+    names_of([entry["name"] for entry in params["services"]])
+    return [_service(entry, params.get("tag") or "") for entry in params["services"]]
+
+
+def names_of(names: Sequence[str]) -> Sequence[str]:
+    """The same names; TrackError when there is none, or one twice."""
+    if not names:
         raise TrackError(
             "No service is named in services, so there is nothing to do", reason="no_services", hint="Name at least one"
         )
-    names = [service.name for service in found]
     for at, name in enumerate(names):
         if name in names[:at]:
             raise TrackError(
                 f"The service {name} is named twice in one call", reason="service_twice", hint="Name each service once"
             )
-    return found
+    return names
 
 
 def _service(entry: Mapping[str, Any], tag: str) -> Service:

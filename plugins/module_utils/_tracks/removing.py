@@ -41,8 +41,11 @@ def plan(world: World, services: Sequence[Service], key: str, fence: int | None)
     _refuse_unread(world)
     names = {service.canary for service in services}
     gone = [item for item in world.all("deployments") if name_of(item) in names and is_canary(item)]
+    workers = {service.canary for service in services if service.idle}
     for item in gone:
         _refuse_weighted(world, item, key)
+        if name_of(item) in workers:
+            _refuse_working(item)
     stays = [item for item in world.all("deployments") if is_canary(item) and item not in gone]
     besides = [
         (kind, item)
@@ -73,6 +76,17 @@ def _refuse_unread(world: World) -> None:
             reason="routes_unread",
             hint=f'Grant verb "{first.verb}" on resource "{first.resource}" of API group "{first.group}"',
             details={"unread": [vars(item) for item in missing]},
+        )
+
+
+def _refuse_working(deployment: Document) -> None:
+    """A worker's canary that has pods has their share of the work, whatever routes say."""
+    if pods := int(deployment["spec"].get("replicas") or 0):
+        raise TrackError(
+            f"The canary {name_of(deployment)} cannot go: {pods} pods of it still take work",
+            reason="canary_has_weight",
+            hint="Give its work back to stable first (canary_replicas with weight 0)",
+            details={"deployment": name_of(deployment), "pods": pods},
         )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.tars.rollout.plugins.module_utils._tracks import legs, selectors
+from ansible_collections.tars.rollout.plugins.module_utils._tracks import copying, legs, selectors
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.image import container_of
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import (
     Document,
@@ -40,10 +40,10 @@ def shape(world: World, service: Service, key: str) -> Iterator[Finding]:
             "stateful_set", service.name, seen, "Its pods have names and volumes: it is never copied, see with_stable"
         )
         return
-    if service.kind != "routed":
-        # A worker takes its work from a queue and a singleton works alone: a weight means nothing to either.
+    if service.kind == "singleton" or (service.kind == "worker" and service.with_stable):
+        # A singleton works alone: a second one beside it is what it must not have.
         if not service.with_stable:
-            seen = f"{service.name} is a {service.kind} and has no route"
+            seen = f"{service.name} is a {service.kind} and cannot have a second one beside it"
             hint = "Set with_stable where it may change when stable is rolled"
             yield Finding(f"{service.kind}_unhandled", service.name, seen, hint)
         return
@@ -75,6 +75,11 @@ def _of_deployment(world: World, service: Service, deployment: Document, key: st
     if max(len(track.canary), len(service.canary)) > LONGEST:
         seen = f"{service.canary} or the value {track.canary} of {key} is longer than {LONGEST} characters"
         yield Finding("name_too_long", service.name, seen, "Use a shorter name, or another track_label")
+    scaler = copying.autoscaler_of(world.all("autoscalers"), service.name)
+    if service.idle and scaler is not None:
+        seen = f"the autoscaler {name_of(scaler)} sets how many pods the worker {service.name} has, which is its share"
+        hint = "Take it away for the time of releases, or set with_stable where it may change when stable is rolled"
+        yield Finding("worker_autoscaled", service.name, seen, hint)
     yield from _taken(world, service)
     yield from _both(world, service, deployment, track)
 

@@ -16,6 +16,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._errors import Rollou
 from ansible_collections.tars.rollout.plugins.module_utils._tracks import changes, copying, readiness
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.kinds import KINDS
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import (
+    CANARY,
     TRACK_MARK,
     Document,
     TrackError,
@@ -52,14 +53,17 @@ class Canary:
 
 
 class Watch:
-    """Two reads per look, however many canaries there are."""
+    """Two reads per look, however many canaries there are. ``mark``: labels of the Deployments that are looked at."""
 
-    def __init__(self, objects: Objects, clock: Clock, namespace: str, patience: Patience, fence: int | None) -> None:
+    def __init__(
+        self, objects: Objects, clock: Clock, namespace: str, patience: Patience, fence: int | None, mark: str = _MARK
+    ) -> None:
         self._objects = objects
         self._clock = clock
         self._namespace = namespace
         self._patience = patience
         self._fence = fence
+        self._mark = mark
         self._since: dict[tuple[str, str], float] = {}
 
     def ready(self, canaries: Sequence[Canary], key: str, say: Say) -> dict[str, Progress]:
@@ -84,10 +88,9 @@ class Watch:
         self, canaries: Sequence[Canary], key: str, last: Mapping[str, Progress], deadline: Deadline
     ) -> dict[str, Progress]:
         try:
-            there = {
-                name_of(item): item for item in self._objects.list(KINDS["deployments"], self._namespace, labels=_MARK)
-            }
-            values = ",".join(sorted(str(item.body["metadata"]["labels"][key]) for item in canaries))
+            deployments = self._objects.list(KINDS["deployments"], self._namespace, labels=self._mark)
+            there = {name_of(item): item for item in deployments}
+            values = ",".join(sorted(str(item.body["spec"]["selector"]["matchLabels"][key]) for item in canaries))
             pods = self._objects.list(KINDS["pods"], self._namespace, labels=f"{key} in ({values})")
         except RolloutError as error:
             if deadline.over or not passing(error):
@@ -168,8 +171,9 @@ def _not_ready(last: Mapping[str, Progress], when: str, reason: str, first: str 
     late = {name: look.seen for name, look in last.items() if not look.ready}
     name = first or next(iter(late))
     more = f" ({len(late)} of {len(last)} canaries are not ready)" if len(last) > 1 else ""
+    what = "canary" if name.endswith(CANARY) else "Deployment"
     return TrackError(
-        f"The canary {name} is not ready {when}: {late[name]}{more}",
+        f"The {what} {name} is not ready {when}: {late[name]}{more}",
         reason=reason,
         hint=_HINTS.get(reason, "Look at its pods and their events; it has no traffic, and stable is untouched"),
         details={"not_ready": late},

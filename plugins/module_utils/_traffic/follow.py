@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import envoy
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.gateways import Source
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Arm, Plan
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.route_proof import RouteProof
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.route_proof import AWAY, RouteProof
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.share import Share, Watch
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.watching import Watching
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Deadline
@@ -29,12 +29,15 @@ ENOUGH = 2
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds: until all gateways must have the route, until the share must show, between looks, and of no requests."""
+    """Seconds: until all gateways must have the route, until the share must show, between looks, of no requests, and of
+    no control plane.
+    """
 
     route: float = 12.0
     share: float = 30.0
     interval: float = 0.5
     quiet: float = 3.0
+    away: float = AWAY
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Follower:
 
         TrafficError when a gateway does not take the new routes.
         """
-        arrived = self._routes.wait(plans, self._patience.route)
+        arrived = self._routes.wait(plans, self._patience.route, self._patience.away)
         deadline = Deadline(self._clock, self._patience.share)
         start = self._watching.counts(deadline)
         looks = {plan.target.service: _Look(plan, start) for plan in plans}

@@ -66,6 +66,25 @@ class GatewayApi:
             found.append(f"{target} keeps users where they are, so the share of requests follows a weight slowly")
         return found
 
+    def header_host(self, document: Document, target: Target, header: str, value: str) -> str | None:
+        spec = document.get("spec") or {}
+        canary = target.canary or f"{target.service}-canary"
+        for rule in spec.get("rules") or []:
+            if any(_by_header(match, header, value) for match in rule.get("matches") or []):
+                refs = rule.get("backendRefs") or []
+                if refs and all(canary in (ref.get("name"), _host(ref, target)) for ref in refs):
+                    return next((str(host) for host in spec.get("hostnames") or [] if "*" not in str(host)), "")
+        return None
+
+
+def _by_header(match: Mapping[str, Any], header: str, value: str) -> bool:
+    """Whether a match asks for this header and, but for the path that every request has, for nothing else."""
+    headers = [(str(item.get("name")).lower(), item.get("value")) for item in match.get("headers") or []
+               if item.get("type", "Exact") == "Exact"]  # fmt: skip
+    everything = match.get("path") in (None, {"type": "PathPrefix", "value": "/"})
+    exact = headers == [(header.lower(), value)] and len(match.get("headers") or []) == 1
+    return exact and everything and not match.get("method") and not match.get("queryParams")
+
 
 def _parents(document: Document, target: Target) -> list[str]:
     """What the gateways that the route names say of it, where they say anything."""

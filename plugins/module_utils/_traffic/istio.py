@@ -71,6 +71,31 @@ class Istio:
                 found.append(f"The http route {name} of {target.object} takes every request before {target.route} can")
         return found
 
+    def header_host(self, document: Document, target: Target, header: str, value: str) -> str | None:
+        spec = document.get("spec") or {}
+        _index, weighted = _route(spec, target)
+        _stable, canary = _names(target, weighted.get("route") or [])
+        for route in spec.get("http") or []:
+            if any(_by_header(match, header, value) for match in route.get("match") or []):
+                entries = route.get("route") or []
+                alone = bool(entries) and all(_is(entry, canary, target) for entry in entries)
+                return _concrete(spec.get("hosts") or []) if alone else None
+            if not route.get("match"):
+                # Istio takes the first route that matches: none behind this one gets a request.
+                return None
+        return None
+
+
+def _by_header(match: Mapping[str, Any], header: str, value: str) -> bool:
+    """Whether a match asks for this header and nothing else."""
+    headers = {str(name).lower(): how for name, how in (match.get("headers") or {}).items()}
+    others = {key for key in match if key not in ("headers", "name")}
+    return not others and list(headers) == [header.lower()] and headers[header.lower()] == {"exact": value}
+
+
+def _concrete(hosts: Sequence[Any]) -> str:
+    return next((str(host) for host in hosts if "*" not in str(host)), "")
+
 
 def _route(spec: Mapping[str, Any], target: Target) -> tuple[int, Mapping[str, Any]]:
     http = spec.get("http") or []

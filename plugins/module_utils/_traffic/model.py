@@ -103,6 +103,12 @@ class Dialect(Protocol):
     def doubts(self, document: Document, target: Target) -> list[str]:
         """Sentences about why a weight in this route may not mean what it says; empty for a usual one."""
 
+    def header_host(self, document: Document, target: Target, header: str, value: str) -> str | None:
+        """A host at which requests with this header reach the canary alone, whatever the weights are.
+
+        Empty where the object takes any host; None where it has no such route.
+        """
+
 
 @dataclass(frozen=True)
 class Cut:

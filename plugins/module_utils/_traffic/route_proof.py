@@ -19,8 +19,13 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, D
 
 # Seconds between two looks. The control plane itself waits for 0.1 s of silence before it pushes.
 INTERVAL = 0.1
+# Seconds between two looks at the connections of the gateways, while routes do not arrive.
+EVERY = 1.0
 # Seconds that a gateway may need to hear of a Service that was made a moment ago.
 KNOWN = 2.0
+# Seconds for which the control plane may be away before that is told instead of waited for: a restart takes about 3,
+# and gateways need up to 2 more to reach it again (measured).
+AWAY = 6.0
 # Whole numbers become fractions of a percent on the way through other scales.
 ROUNDING = 0.01
 
@@ -44,10 +49,14 @@ class RouteProof:
             with contextlib.suppress(RolloutError):
                 self._remember(self._watching.counts(Deadline(self._clock, 0)))
 
-    def wait(self, plans: Sequence[Plan], seconds: float) -> Mapping[str, float]:
-        """Seconds after which all gateways had the route, by service; TrafficError when one has not in time."""
+    def wait(self, plans: Sequence[Plan], seconds: float, away_for: float = AWAY) -> Mapping[str, float]:
+        """Seconds after which all gateways had the route, by service; TrafficError when one has not in time.
+
+        ``away_for``: seconds without a control plane after which that is told at once.
+        """
         deadline = Deadline(self._clock, seconds)
         arrived: dict[str, float] = {}
+        away = Away(self._watching)
         while True:
             final = deadline.over
             missing = self._missing([plan for plan in plans if plan.target.service not in arrived], deadline)
@@ -56,6 +65,8 @@ class RouteProof:
                     arrived.setdefault(plan.target.service, deadline.elapsed)
             if not missing:
                 return arrived
+            if gateways := away.look(deadline, final=final, patience=away_for):
+                raise _away(deadline.elapsed, plans, missing, gateways)
             if final:
                 raise _not_following(seconds, plans, missing)
             self._clock.sleep(min(INTERVAL, deadline.remaining), "waiting for the gateways to take the routes")
@@ -103,6 +114,44 @@ class RouteProof:
         old = [name for name, count in now.items() if name in self._before and count == self._before[name]]
         wrong = [f"{name}: no new route" for name in old]
         return {plan.target.service: wrong for plan in plans} if wrong else {}
+
+
+class Away:
+    """Whether it is the control plane that is missing: what is written acts as soon as gateways hear of it again."""
+
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+        self._next = EVERY
+        self._since: float | None = None
+
+    def look(self, deadline: Deadline, *, final: bool, patience: float) -> Sequence[str]:
+        """The gateways that have had no connection for so long, or have none at the end; looks once a second."""
+        if deadline.elapsed < self._next and not final:
+            return []
+        self._next = deadline.elapsed + EVERY
+        try:
+            deaf = [name for name, count in self._watching.counts(deadline).items() if count.connected is False]
+        except RolloutError:
+            # Routes are what is proven here; without the counters there is only less to say.
+            return []
+        self._since = (deadline.elapsed if self._since is None else self._since) if deaf else None
+        lasting = self._since is not None and deadline.elapsed - self._since >= patience
+        return deaf if lasting or final else []
+
+
+def _away(
+    elapsed: float, plans: Sequence[Plan], missing: Mapping[str, Sequence[str]], gateways: Sequence[str]
+) -> TrafficError:
+    first = next(plan for plan in plans if plan.target.service in missing)
+    return TrafficError(
+        f"{first.target} was set to {first.wanted} % and the gateways {', '.join(gateways)} have no connection to the "
+        f"mesh's control plane after {elapsed:.0f} s, so they go on as before ({len(missing)} of {len(plans)} routes)",
+        reason="control_plane_away",
+        hint="The weight stays written and acts when the gateways are connected again: bring the control plane back, "
+        "restart no gateway, and take no canary away",
+        details={"service": first.target.service, "gateways": list(gateways),
+                 "missing": {key: list(value) for key, value in missing.items()}},
+    )  # fmt: skip
 
 
 def _deaf(counts: Mapping[str, envoy.Counts]) -> TrafficError | None:

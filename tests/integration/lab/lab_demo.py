@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
 
 HTTP_ROUTES = Kind("gateway.networking.k8s.io/v1", "httproutes")
+GRPC_ROUTES = Kind("gateway.networking.k8s.io/v1", "grpcroutes")
 SERVICES = tuple(f"s{number}" for number in range(10))
 
 # Says which track it is; the lab's image brings Python and aiohttp along.
@@ -19,7 +20,20 @@ import os
 from aiohttp import web
 async def answer(request):
     return web.Response(text="ok", headers={"x-version": os.environ["TRACK"]})
+async def talk(request):
+    socket = web.WebSocketResponse()
+    socket.headers["x-version"] = os.environ["TRACK"]
+    await socket.prepare(request)
+    async for message in socket:
+        pass
+    ended.append(socket.close_code)
+    return socket
+async def codes(request):
+    return web.json_response(ended)
+ended = []
 app = web.Application()
+app.router.add_get("/ws", talk)
+app.router.add_get("/ended", codes)
 app.router.add_get("/{path:.*}", answer)
 web.run_app(app, port=8080, access_log=None, print=None)
 """
@@ -105,6 +119,22 @@ def http_route(name: str, host: str) -> dict[str, Any]:
             "parentRefs": [{"name": "tars-gwapi", "namespace": "istio-system"}],
             "hostnames": [host],
             "rules": [{"name": "primary", "backendRefs": refs}],
+        },
+    }
+
+
+def grpc_route(name: str, host: str) -> dict[str, Any]:
+    """The same as a GRPCRoute, with weights that do not sum to 100 and a method that is another rule's."""
+    refs = [{"name": name, "port": 80, "weight": 3}, {"name": f"{name}-canary", "port": 80, "weight": 0}]
+    other = {"matches": [{"method": {"service": "tars.Health"}}], "backendRefs": [{"name": name, "port": 80}]}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GRPCRoute",
+        "metadata": {"name": name},
+        "spec": {
+            "parentRefs": [{"name": "tars-gwapi", "namespace": "istio-system"}],
+            "hostnames": [host],
+            "rules": [other, {"name": "primary", "backendRefs": refs}],
         },
     }
 

@@ -282,3 +282,42 @@ def test_as_a_playbook_calls_it(fresh: Demo) -> None:
     assert "lab canary track  two-canary  1/1 ready  READY" in made["live_lines"]
     looked = module("canary_track_info", {key: params[key] for key in ("kubeconfig", "namespace", "services")})
     assert looked["findings"] == [] and json.dumps(looked["live"]["two"])
+
+
+def test_workers_share_their_work_by_pods(fresh: Demo) -> None:
+    worker = [{"name": "two", "kind": "worker", "image": image(fresh), "env": {"FLAG": "canary"}}]
+    scale(fresh, 3)
+    made = track(fresh, services=worker, fence=7)
+    assert pods(fresh) == (3, 0) and made["services"][0]["ready"] == 0, made
+    for weight, wanted in ((50, (2, 2)), (100, (0, 3))):
+        done = share(fresh, weight=weight, fence=7)
+        assert pods(fresh) == wanted and done["services"][0]["after"] == dict(
+            zip(("stable", "canary"), wanted, strict=True)
+        )
+    assert track(fresh, services=worker, state="absent")["reason"] == "canary_has_weight"
+    planned = share(fresh, check_mode=True, cut=True)
+    assert planned["changed"] and pods(fresh) == (0, 3)
+    assert share(fresh, cut=True)["warnings"] == [] and pods(fresh) == (3, 0)
+    assert share(fresh, weight=100, fence=7)["reason"] == "fence_lost"
+    notes = fresh.lab.client.get(DEPLOYMENTS, fresh.namespace, "two")["metadata"]["annotations"]
+    assert "ga.rollout/replicas" not in notes
+    assert "reason" not in track(fresh, services=worker, state="absent")
+    scale(fresh, 1)
+
+
+def scale(place: Demo, replicas: int) -> None:
+    ops = [{"op": "replace", "path": "/spec/replicas", "value": replicas}]
+    place.lab.client.json_patch(DEPLOYMENTS, place.namespace, "two", ops)
+    until(lambda: ready(place, "two"), 60, "the worker to be whole")
+
+
+def share(place: Demo, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    params = {"kubeconfig": place.lab.kubeconfig, "namespace": place.namespace, "services": ["two"], "interval": 0.3}
+    return call("canary_replicas", {**params, **options}, place.folder, check_mode=check_mode)
+
+
+def pods(place: Demo) -> tuple[int, int]:
+    """Pods of either track that are ready."""
+    found = {item["metadata"]["name"]: item for item in place.lab.client.list(DEPLOYMENTS, place.namespace)}
+    stable, canary = (int(found[name]["status"].get("readyReplicas") or 0) for name in ("two", "two-canary"))
+    return stable, canary

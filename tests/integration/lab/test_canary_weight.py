@@ -19,7 +19,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import marks, request
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Wish
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
-from lab_demo import HTTP_ROUTES, SERVICES, by_subsets, destination_rule, http_route
+from lab_demo import GRPC_ROUTES, HTTP_ROUTES, SERVICES, by_subsets, destination_rule, grpc_route, http_route
 from lab_tools import VIRTUAL_SERVICES, Demo, Load, call, module, until
 
 
@@ -149,6 +149,26 @@ def test_a_rule_of_the_gateway_api(fresh: Demo) -> None:
     assert load.failed == []
     # The VirtualService of the same host has not been touched.
     assert weights(fresh, "s9") == [100, 0]
+
+
+def test_a_grpc_route_is_judged_by_the_api_server(fresh: Demo) -> None:
+    made = fresh.lab.client.create(GRPC_ROUTES, fresh.namespace, grpc_route("s8", fresh.host("s8")))
+    place = {"namespace": fresh.namespace, "kind": "GRPCRoute"}
+    services = [{**fresh.services("s8")[0], "provider": "gateway_api", "object": place}]
+    up = shift(fresh, services=services, weight=25, fence=4)
+    assert (up["services"][0]["before"], up["services"][0]["after"]) == (0, 25), up
+    after = fresh.lab.client.get(GRPC_ROUTES, fresh.namespace, "s8")
+    assert [ref["weight"] for ref in after["spec"]["rules"][1]["backendRefs"]] == [75, 25]
+    assert after["metadata"]["annotations"][marks.FENCE] == "4"
+    for ref in (*after["spec"]["rules"][1]["backendRefs"], *made["spec"]["rules"][1]["backendRefs"]):
+        ref.pop("weight")
+    assert after["spec"] == made["spec"]
+    again = shift(fresh, services=services, weight=25, fence=4)
+    assert (again["changed"], again["reads"], again["patches"]) == (False, 1, 0)
+    late = shift(fresh, services=services, weight=50, fence=3)
+    assert late["reason"] == "fence_lost", late
+    down = shift(fresh, services=services, cut={"reason": "requested"}, release="2.0")
+    assert down["services"][0]["after"] == 0, down
 
 
 def test_two_subsets_of_one_service(fresh: Demo) -> None:

@@ -36,7 +36,8 @@ REGION_RULES: tuple[tuple[str, tuple[str, ...], Sequence[str]], ...] = (
     ("", ("services", "configmaps", "serviceaccounts"), WRITE),
     # patch: an image in place while the mesh's control plane is down. delete: what such a patch leaves behind.
     ("", ("pods",), (*READ, "patch", "delete")),
-    ("", ("pods/log", "pods/proxy"), ("get",)),
+    # services/proxy: smoke requests to a canary that no route by header leads to.
+    ("", ("pods/log", "pods/proxy", "services/proxy"), ("get",)),
     ("", ("events",), (*READ, "create", "patch")),
     ("", ("endpoints", "resourcequotas", "limitranges", "persistentvolumeclaims"), READ),
     ("apps", ("deployments",), WRITE),

@@ -70,8 +70,17 @@ def test_a_good_plan(run: Run) -> None:
     made = Plan("tars", "1", "1", "standard", [], GOOD["cohorts"], asked, {}, 0, "10m")
     assert plan.route_kinds(made) == ["GRPCRoute", "HTTPRoute", "VirtualService"]
     assert found["tracks"] == [{"name": name} for name in ("api", "insight", "ppo")]
+    assert found["workers"] == []
     # Two cohorts of three stages, a soak, two steps back, two longest requests.
     assert found["seconds"]["least"] == 2 * 3 * 600 + 1800 + 2 * 600 + 60
+
+
+def test_a_worker_with_a_canary_has_no_route(run: Run) -> None:
+    services = {**GOOD["services"], "worker": {"kind": "worker", "slos": SLOS}}
+    found = run(services=services, cohorts=[{"name": "all", "services": ["worker", "api", "insight", "ppo"]}])
+    assert found["workers"] == ["worker"] and found["names"][0] == "worker"
+    assert sorted(found["routes"]) == ["api", "insight", "ppo"]
+    assert found["tracks"][0] == {"name": "worker", "kind": "worker"}
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
@@ -100,8 +109,12 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "gone"]}]}, "plan_cohorts", "name gone"),
     ({"cohorts": [{"name": "a", "services": ["api", "insight", "ppo", "worker"]}]}, "plan_cohorts", "name worker"),
     ({"cohorts": [{"name": "a", "services": ["api"]}]}, "plan_cohorts", "insight, ppo is in no cohort"),
-    ({"services": {**GOOD["services"], "worker": {"kind": "worker"}}},
-     "plan_services", "worker can have no canary yet"),
+    ({"services": {**GOOD["services"], "worker": {"kind": "worker"}}}, "plan_cohorts", "worker is in no cohort"),
+    ({"services": {**GOOD["services"], "worker": {"kind": "worker"}}}, "plan_cohorts", "worker has no objectives"),
+    ({"services": {"worker": {"kind": "worker", "slos": SLOS}}, "cohorts": [{"name": "a", "services": ["worker"]}]},
+     "plan_cohorts", "workers only"),
+    ({"services": {**GOOD["services"], "leader": {"kind": "singleton"}}},
+     "plan_services", "leader can have no canary beside it"),
     ({"services": {**GOOD["services"], "worker": {"kind": "daemon"}}}, "plan_services", "the kind 'daemon'"),
     ({"services": {**GOOD["services"], "ppo": {}}}, "plan_services", "ppo has no objectives"),
     ({"services": {**GOOD["services"], "ppo": {"slos": {"x": {"ratio": "a", "limit": 1}}}}},
@@ -147,7 +160,8 @@ def test_a_rollback_is_told_and_not_stopped(run: Run, warnings: list[str], chang
     cohorts = [item for item in change.get("cohorts", GOOD["cohorts"]) if isinstance(item, dict)]
     given = [item.get("services") for item in cohorts if item.get("name") and isinstance(item.get("services"), list)]
     names = [name for names in given for name in names if isinstance(name, str)]
-    assert found["names"] == names and list(found["routes"]) == list(dict.fromkeys(names))
+    routed = [name for name in dict.fromkeys(names) if name not in found["workers"]]
+    assert found["names"] == names and list(found["routes"]) == routed
 
 
 def test_a_hot_fix_may_be_shorter_and_is_gated(run: Run) -> None:

@@ -128,7 +128,7 @@ def test_a_finding_by_its_code(code: str) -> None:
         (Service("api", digest="sha256:12"), "digest_invalid"),
         (Service("api", image="x:1", tag="2"), "image_and_tag"),
         (Service("api", container="web", tag="2.0.0"), "container_unknown"),
-        (Service("queue", kind="worker"), "worker_unhandled"),
+        (Service("queue", kind="worker"), "deployment_missing"),
         (Service("leader", kind="singleton"), "singleton_unhandled"),
     ],
 )

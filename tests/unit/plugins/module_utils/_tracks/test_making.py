@@ -112,9 +112,9 @@ def test_a_canary_grows_and_never_shrinks() -> None:
 
 def test_one_that_cannot_be_copied_stops_all() -> None:
     with pytest.raises(TrackError) as caught:
-        made(API, Service("gone", tag="2"), Service("queue", kind="worker"))
+        made(API, Service("gone", tag="2"), Service("queue", kind="singleton"))
     assert caught.value.reason == "deployment_missing"
-    assert [item["code"] for item in caught.value.details["findings"]] == ["deployment_missing", "worker_unhandled"]
+    assert [item["code"] for item in caught.value.details["findings"]] == ["deployment_missing", "singleton_unhandled"]
 
 
 def test_somebody_elses_object_of_the_name_is_left_alone() -> None:

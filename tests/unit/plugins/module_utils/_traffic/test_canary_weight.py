@@ -27,7 +27,7 @@ GATEWAYS = {
     "stats": "/stats",
     "prometheus": None,
 }
-OBSERVE = {"route_timeout": 12.0, "timeout": 30.0, "interval": 0.5, "quiet": 3.0}
+OBSERVE = {"route_timeout": 12.0, "timeout": 30.0, "interval": 0.5, "quiet": 3.0, "away": 6.0}
 
 
 class Run:
@@ -146,6 +146,53 @@ def test_a_gateway_that_does_not_follow(run: Run) -> None:
         run(observe=OBSERVE)
     assert caught.value.reason == "gateway_not_following"
     assert "12 s later the gateways still have something else: gw-b: 10 % (2 of 2 routes)" in caught.value.msg
+
+
+def deaf(run: Run, back_at: float = 1e9) -> float:
+    """Gateways that keep their routes and say that no control plane reaches them, until the clock says otherwise."""
+    began, answer = run.clock.time, run.api.answer
+    old = {pod: answer(pod, "/config_dump") for pod in ("gw-a", "gw-b")}
+
+    def said(pod: str, path: str) -> str:
+        if run.clock.time - began >= back_at:
+            return answer(pod, path)
+        if path == "/config_dump":
+            return old[pod]
+        return answer(pod, path).replace("connected_state{} 1", "connected_state{} 0")
+
+    run.api.answer = said  # type: ignore[method-assign]
+    return float(began)
+
+
+def test_a_cut_without_the_control_plane_is_told_early_and_stays_written(run: Run) -> None:
+    began = deaf(run)
+    with pytest.raises(RolloutError) as caught:
+        run(cut={"reason": "slo_violated"}, weight=None, fence=None, observe=OBSERVE)
+    assert caught.value.reason == "control_plane_away" and run.clock.time - began < 8.5
+    assert "the gateways gw-a, gw-b have no connection" in caught.value.msg
+    assert run.api.count("patch") == 2
+    # What a rollback goes on with.
+    assert [(entry["after"], entry["fence"]) for entry in caught.value.details["services"]] == [(0, 1), (0, 1)]
+
+
+def test_a_restart_of_the_control_plane_is_waited_out(run: Run) -> None:
+    deaf(run, 5)
+    result = run(cut={"reason": "slo_violated"}, weight=None, fence=None, observe=OBSERVE)
+    assert result["services"][0]["gateway_after"] >= 5
+
+
+def test_who_waits_for_it_waits_as_long_as_told(run: Run) -> None:
+    deaf(run, 200)
+    patient = {**OBSERVE, "route_timeout": 300.0, "away": 300.0}
+    result = run(cut={"reason": "slo_violated"}, weight=None, fence=None, observe=patient)
+    assert 200 <= result["services"][0]["gateway_after"] < 202
+
+
+def test_one_deaf_gateway_at_the_end_is_the_reason(run: Run) -> None:
+    deaf(run)
+    with pytest.raises(RolloutError) as caught:
+        run(cut={"reason": "x"}, weight=None, fence=None, observe={**OBSERVE, "route_timeout": 2.0})
+    assert caught.value.reason == "control_plane_away"
 
 
 def test_slow_gateways_are_a_warning(run: Run) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import planning
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.gateway_api import GatewayApi
@@ -62,3 +64,20 @@ def test_what_keeps_a_weight_from_meaning_what_it_says() -> None:
     found = GatewayApi().doubts(document, rule(target()))
     assert "gw does not use HTTPRoute tars-us-west-2/api as it is: backend(api-canary) not found" in found[0]
     assert "keeps users where they are" in found[1]
+
+
+@pytest.mark.parametrize("route", ["primary", "1"])
+def test_a_grpc_route_is_read_where_its_rule_is_matched_by_method(route: str) -> None:
+    refs = [{"name": "api", "port": 9000, "weight": 3}, {"name": "api-canary", "port": 9000, "weight": 1}]
+    health = {"matches": [{"method": {"service": "tars.Health"}}], "backendRefs": [{"name": "api", "port": 9000}]}
+    method = {"method": {"service": "tars.Plans", "method": "Get"}}
+    document = http_route(health, {"name": "primary", "matches": [method], "backendRefs": refs})
+    where = replace(rule(target(route=route)), kind="GRPCRoute")
+    split = GatewayApi().read(document, where)
+    assert (split.share, split.canary.pointer) == (25, "/spec/rules/1/backendRefs/1/weight")
+    # A rule that has another method now is another rule, whatever its index.
+    assert ("/spec/rules/1/matches", [method]) in split.guards
+    ops = planning.plan(seen(document, where), Wish(10)).ops
+    document["spec"]["rules"].reverse()
+    with pytest.raises((ValueError, KeyError)):
+        apply(document, ops)

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For any VirtualService and HTTPRoute: a patch changes the weights of the named route and our annotations only."""
+"""For any VirtualService, HTTPRoute and GRPCRoute: a patch changes weights of the named route and our notes only."""
 
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import marks, planning
@@ -55,6 +56,16 @@ def http_routes(draw: st.DrawFn) -> dict[str, Any]:
     foreign = st.builds(lambda name, rest: {**rest, "name": name, "backendRefs": [{"name": "api"}]}, NAMES, FOREIGN)
     rules = [*draw(st.lists(foreign, max_size=3)), {**draw(FOREIGN), "name": "primary", "backendRefs": refs}]
     return {"metadata": draw(metadata()), "spec": {"rules": draw(st.permutations(rules))}}
+
+
+@st.composite
+def grpc_routes(draw: st.DrawFn) -> dict[str, Any]:
+    """Rules by name or by index alone, matched by method, with whatever stands beside."""
+    document = draw(http_routes())
+    for at, item in enumerate(document["spec"]["rules"]):
+        if methods := draw(st.lists(st.sampled_from(["Get", "List", "Watch"]), max_size=2, unique=True)):
+            item["matches"] = [{"method": {"service": f"tars.S{at}", "method": name}} for name in methods]
+    return document
 
 
 @st.composite
@@ -123,3 +134,10 @@ def test_virtual_service(document: dict[str, Any], wish: Wish) -> None:
 @given(document=http_routes(), wish=WISHES)
 def test_http_route(document: dict[str, Any], wish: Wish) -> None:
     check(document, rule(target()), wish, "rules", "backendRefs")
+
+
+@given(document=grpc_routes(), wish=WISHES, by_index=st.booleans())
+def test_grpc_route(document: dict[str, Any], wish: Wish, by_index: bool) -> None:
+    names = [item["name"] for item in document["spec"]["rules"]]
+    where = replace(rule(target()), kind="GRPCRoute", route=str(names.index("primary")) if by_index else "primary")
+    check(document, where, wish, "rules", "backendRefs")
