@@ -21,11 +21,17 @@ from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 
 AT_ONCE = 8
+_KEYS = {
+    "chart": ("file", "name", "version", "app_version", "used"),
+    "signatures": ("file", "signature", "key"),
+    "sboms": ("file", "version"),
+}
 
 
 def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     """What ``run`` of the module does; the client of the cluster is made from the options when none is given."""
     params = call.params
+    _known_keys(params)
     wanted, named = _files(params), _images(params)
     if not wanted and not named:
         raise RolloutError(
@@ -41,6 +47,8 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     manifest.compare(wanted, seen, params["folder"] or "")
     if wanted:
         _say(call, "files", f"{len(wanted)} as their SHA-256 says")
+    for part in params["whole"]:
+        manifest.whole(part, files.unnamed(params["folder"], part, wanted) if wanted else [])
     chart = _chart(call, wanted)
     signed = [_signature(params, item) for item in params["signatures"]]
     told = [_sbom(call, item, wanted) for item in params["sboms"]]
@@ -75,6 +83,22 @@ def _files(params: Mapping[str, Any]) -> dict[str, str]:
                     reason="manifest_invalid", hint="One of the two is not of this release",
                 )  # fmt: skip
     return found
+
+
+def _known_keys(params: Mapping[str, Any]) -> None:
+    """A key that nobody reads would check less than somebody meant."""
+    for option, keys in _KEYS.items():
+        items = params[option] if isinstance(params[option], list) else [params[option] or {}]
+        if odd := sorted({str(key) for item in items for key in item} - set(keys)):
+            raise RolloutError(
+                f"The {option} of the release cannot be used: the key {odd[0]!r} is not known",
+                reason=f"{option.removesuffix('s')}_invalid", hint=f"Known: {', '.join(keys)}",
+            )  # fmt: skip
+    if odd := sorted({str(item).lower() for item in params["forbid_severities"]} - set(sbom.SEVERITIES)):
+        raise RolloutError(
+            f"The severity {odd[0]!r} is not known, so nothing would be forbidden by it", reason="sbom_severity",
+            hint=f"Known: {', '.join(sbom.SEVERITIES)}",
+        )  # fmt: skip
 
 
 def _images(params: Mapping[str, Any]) -> list[Image]:

@@ -20,7 +20,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._govern.policy import
 from ansible_collections.tars.rollout.plugins.module_utils._govern.statement import OVERRIDE, VOTE, Statement
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
-from ansible_collections.tars.rollout.plugins.module_utils._values import moment
+from ansible_collections.tars.rollout.plugins.module_utils._values import moment, seconds_of
 
 
 def run(call: Call) -> Mapping[str, Any]:
@@ -76,7 +76,7 @@ def _there(params: Mapping[str, Any], wanted: Statement, found: list[Signed], no
         wanted.app, wanted.release, wanted.plan_hash, wanted.artifacts, wanted.regions, now, layout=wanted.layout
     )
     mine = [item for item in policy.judge(rules, asked, found).counted if item.statement is not None]
-    mine.sort(key=lambda item: item.statement.at if item.statement else "")
+    mine.sort(key=lambda item: seconds_of(item.statement.at) if item.statement else 0.0)
     if wanted.kind == VOTE:
         mine = [item for item in mine if item.statement is not None and item.statement.kind == VOTE][-1:]
     said = [item for item in mine if item.statement is not None and _alike(item.statement, wanted)]

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -88,6 +89,7 @@ def _regions(raw: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 def _policy(params: Mapping[str, Any]) -> Policy:
     needed: dict[str, int] = {}
     for item in params["approvals"]:
+        _known("approvals", item, ("role", "count"), "approvals_invalid")
         role = str(item.get("role") or "") if isinstance(item, Mapping) else str(item)
         count = number("count", item.get("count", 1) if isinstance(item, Mapping) else 1, 1, 20)
         if not role or role in needed:
@@ -104,9 +106,29 @@ def _policy(params: Mapping[str, Any]) -> Policy:
             hint="Name the principals of each role that is asked for in roles",
         )  # fmt: skip
     return Policy(
-        roles, needed, params["max_age"], params["started_by"] or "", params["starter_may_approve"],
-        tuple(params["poll"]), params["poll_max_age"], tuple(params["override_roles"] or needed),
+        roles, needed, _age(params, "max_age"), params["started_by"] or "", params["starter_may_approve"],
+        tuple(params["poll"]), _age(params, "poll_max_age"), tuple(params["override_roles"] or needed),
     )  # fmt: skip
+
+
+def _age(params: Mapping[str, Any], option: str) -> float:
+    """Seconds that statements count. An age that is no number would make each of them count for ever."""
+    value = float(params[option])
+    if not 0 < value < math.inf:
+        raise RolloutError(
+            f"{option} is {value:g}, which is no age", reason="age_invalid",
+            hint="Give a number of seconds above 0, such as 86400",
+        )  # fmt: skip
+    return value
+
+
+def _known(what: str, item: Any, keys: Sequence[str], reason: str) -> None:
+    """A key that nobody reads would ask for less than somebody meant."""
+    if isinstance(item, Mapping) and (odd := sorted(set(map(str, item)) - set(keys))):
+        raise RolloutError(
+            f"The {what} cannot be used: the key {odd[0]!r} is not known", reason=reason,
+            hint=f"Known: {', '.join(keys)}",
+        )  # fmt: skip
 
 
 def _list(who: Any) -> Sequence[Any]:
@@ -114,7 +136,7 @@ def _list(who: Any) -> Sequence[Any]:
 
 
 def _overrides(raw: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for item in raw:
         check, reason = str(item.get("check") or ""), str(item.get("reason") or "").strip()
         if len(reason.split()) < 2:
@@ -122,7 +144,12 @@ def _overrides(raw: Sequence[Mapping[str, Any]]) -> dict[str, str]:
                 f"The override of {check or 'a check'} cannot be used: its reason is {reason!r}",
                 reason="override_without_reason", hint="Say in a sentence why the check may be skipped this once",
             )  # fmt: skip
-        found[check] = reason
+        _known(f"override of {check}", item, ("check", "reason"), "override_invalid")
+        if found.setdefault(check, reason) != reason:
+            raise RolloutError(
+                f"The override of {check} cannot be used: it is there twice, with two reasons",
+                reason="override_invalid", hint="Ask for each check once, with the words that were signed",
+            )  # fmt: skip
     return found
 
 

@@ -36,6 +36,12 @@ options:
     description: SHA-256 by name of files in O(folder), beside or in place of O(sums).
     type: dict
     default: {}
+  whole:
+    description: Files or folders of which the manifest must name every file, such as the migrations. Those that lie
+      outside of O(folder) are not looked at.
+    type: list
+    elements: path
+    default: []
   chart:
     description: The packaged chart, with C(file) (which the manifest must name) and what its Chart.yaml must say in
       C(name), C(version) and C(app_version). C(used) is what Helm will take, which must be that file.
@@ -164,6 +170,7 @@ def spec() -> dict[str, Any]:
         "folder": {"type": "path"},
         "sums": {"type": "str", "default": "SHA256SUMS"},
         "files": {"type": "dict", "default": {}},
+        "whole": {"type": "list", "elements": "path", "default": []},
         "chart": {"type": "dict"},
         "images": {"type": "list", "elements": "dict", "default": []},
         "pull": {"type": "bool", "default": True},

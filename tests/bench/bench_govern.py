@@ -4,8 +4,7 @@
 """What governance adds to a run: the same plays of two regions, with nothing governed and with what needs no cluster.
 
 Prints seconds of the wall clock and of the processor for each, and their difference; writes build/bench/govern.json.
-Fails when both are more than is promised. Another load on the machine adds to the wall only, and work that goes on
-beside other work adds to the processor only, so governance costs a run at most the smaller of the two.
+Returns 1 when a promise is missed: what is promised is time by the wall, so waiting counts as well as work.
 Each is played ROUNDS times in turn, and the least of each is taken: another load on the machine only ever adds.
 """
 
@@ -36,7 +35,14 @@ def timed(world: World) -> tuple[float, float]:
     return ended - began, work
 
 
-def main() -> None:
+def promises(adds: float) -> list[tuple[str, bool]]:
+    """What is promised of the seconds by the wall that governance adds to a run, and whether it was kept."""
+    return [
+        (f"governance adds {adds:.2f} s to a run of two regions, and {PROMISED:g} s are promised", adds <= PROMISED)
+    ]
+
+
+def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tars-bench-") as folder:
         world = World(Path(folder)).make()
         plain = dict(world.vars)
@@ -59,9 +65,10 @@ def main() -> None:
     target = ROOT / "build" / "bench" / "govern.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps({"least": least, "adds": {"wall_s": wall, "cpu_s": work}, "runs": found}, indent=1))
-    if min(wall, work) > PROMISED:
-        sys.exit(f"Governance adds {min(wall, work):.2f} s to a run of two regions, and {PROMISED:g} s are promised")
+    missed = [text for text, kept in promises(wall) if not kept]
+    print(f"MISSED: {', '.join(missed)}" if missed else "as promised", file=sys.stderr)
+    return int(bool(missed))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

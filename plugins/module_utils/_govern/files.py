@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import MissingLibrary
 from ansible_collections.tars.rollout.plugins.module_utils._govern.manifest import ArtifactError, safe
+from ansible_collections.tars.rollout.plugins.module_utils._govern.plain import open_file
 
 try:
     import yaml
@@ -35,7 +36,7 @@ def hashes(folder: str, names: Iterable[str]) -> dict[str, str]:
     for name in names:
         path = inside(folder, name)
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError:
             continue
@@ -48,7 +49,7 @@ def read(folder: str, name: str, where: str) -> bytes:
     """A small file as a whole."""
     path = inside(folder, safe(name, where))
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(SMALL + 1)
     except OSError as error:
         raise _unreadable(str(path), str(error.strerror)) from None
@@ -65,15 +66,36 @@ def chart_data(folder: str, name: str) -> dict[str, Any]:
     try:
         with tarfile.open(path) as archive:
             # The chart's own is one level down; subcharts have theirs further below.
-            for member in archive:
-                if member.isfile() and member.name.count("/") == 1 and member.name.endswith("/Chart.yaml"):
-                    if member.size > SMALL or (file := archive.extractfile(member)) is None:
-                        break
-                    data = yaml.safe_load(file.read())
-                    return data if isinstance(data, dict) else {}
+            own = [
+                member
+                for member in archive
+                if member.isfile() and member.name.count("/") == 1 and member.name.endswith("/Chart.yaml")
+            ]
+            if len(own) > 1:
+                raise _unreadable(str(path), f"it has {len(own)} files Chart.yaml, and Helm might take another one")
+            if own and own[0].size <= SMALL and (file := archive.extractfile(own[0])) is not None:
+                data = yaml.safe_load(file.read())
+                return data if isinstance(data, dict) else {}
     except (OSError, tarfile.TarError, yaml.YAMLError, EOFError) as error:
         raise _unreadable(str(path), f"it is no packaged chart ({type(error).__name__})") from None
     raise _unreadable(str(path), "it is no packaged chart: there is no Chart.yaml in it")
+
+
+def unnamed(folder: str, below: str, names: Iterable[str]) -> list[str]:
+    """The files in a part of the folder that are not among the names; none when ``below`` lies elsewhere."""
+    root, part = os.path.realpath(folder), os.path.realpath(os.path.expanduser(below))
+    if os.path.commonpath((root, part)) != root:
+        return []
+    if os.path.isfile(part):
+        there = [part]
+    else:
+        # A link to a folder is a file here: what is behind it is not looked at, and must not be used either.
+        there = [
+            os.path.join(place, name)
+            for place, folders, files in os.walk(part)
+            for name in (*files, *(folder for folder in folders if os.path.islink(os.path.join(place, folder))))
+        ]
+    return sorted({os.path.relpath(path, root) for path in there} - set(names))
 
 
 def same(folder: str, name: str, path: str) -> bool:

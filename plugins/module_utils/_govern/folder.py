@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._govern import statement as statements
+from ansible_collections.tars.rollout.plugins.module_utils._govern.plain import open_file
 from ansible_collections.tars.rollout.plugins.module_utils._govern.policy import Signed
 from ansible_collections.tars.rollout.plugins.module_utils._govern.sshsig import SignatureError, Verifier
 from ansible_collections.tars.rollout.plugins.module_utils._govern.statement import Statement
@@ -82,5 +83,5 @@ def _one(path: Path, verifier: Verifier, at: float) -> Signed:
 
 
 def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(statements.MAX_BYTES + 1)

@@ -91,16 +91,19 @@ def running(images: Sequence[Image], pods: Sequence[Mapping[str, Any]]) -> list[
         meta, status = pod.get("metadata") or {}, pod.get("status") or {}
         if meta.get("deletionTimestamp"):
             continue
-        states = {item.get("name"): item for item in status.get("containerStatuses") or ()}
-        for container in (pod.get("spec") or {}).get("containers") or ():
+        spec = pod.get("spec") or {}
+        containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+        told_of = [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]
+        states = {item.get("name"): item for item in told_of}
+        for container in containers:
             told = str(container.get("image") or "")
-            image = next((image for image in images if _same(image, told)), None)
-            if image is None:
-                continue
             seen = str((states.get(container.get("name")) or {}).get("imageID") or "")
             digest = match[0] if (match := _DIGEST.search(seen)) else ""
-            fits = None if not digest else digest in {image.digest, *image.also}
-            found.append(Running(image.name, str(meta.get("name")), told, digest, fits))
+            # Several services may come out of one image, each under its own name.
+            for image in images:
+                if _same(image, told):
+                    fits = None if not digest else digest in {image.digest, *image.also}
+                    found.append(Running(image.name, str(meta.get("name")), told, digest, fits))
     return found
 
 

@@ -42,7 +42,8 @@ class Chart:
 def sums(text: str, where: str) -> dict[str, str]:
     """SHA-256 by file name from a file as ``sha256sum`` writes it; ArtifactError for anything else."""
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Only at these ends: a name may have a sign in it that Unicode takes for the end of a line.
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         match = _LINE.fullmatch(line)
@@ -69,8 +70,10 @@ def given(raw: Mapping[str, Any]) -> dict[str, str]:
 
 def safe(name: str, where: str) -> str:
     """The name if it stays in its folder; ArtifactError ``manifest_path`` for one that leaves it or might."""
+    if not name.isprintable():
+        raise _odd(where, f"{name!r} has signs in it that no terminal shows")
     parts = name.removeprefix("./").split("/")
-    if name.startswith("/") or "\\" in name or "\0" in name or any(part in ("", ".", "..") for part in parts):
+    if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in parts):
         raise ArtifactError(
             f"The manifest {where} cannot be used: {name!r} leaves the folder of the release", reason="manifest_path",
             hint="Name files by their path inside of the folder; nothing outside of it was read",
@@ -94,6 +97,16 @@ def compare(wanted: Mapping[str, str], seen: Mapping[str, str], folder: str) -> 
         raise ArtifactError(
             f"Of the release in {folder} {', '.join(missing)} is missing", reason="file_missing",
             hint="Bring the whole release to the controller; nothing was moved", details={"missing": missing},
+        )  # fmt: skip
+
+
+def whole(part: str, loose: Sequence[str]) -> None:
+    """ArtifactError when a part of the release, such as its migrations, has files that the manifest does not name."""
+    if loose:
+        raise ArtifactError(
+            f"In {part} lies what the manifest does not name: {', '.join(loose)}", reason="file_not_in_manifest",
+            hint="Take it away, or add it to the manifest and let the release be approved with it",
+            details={"files": list(loose)},
         )  # fmt: skip
 
 

@@ -212,7 +212,7 @@ def _people(given: Sequence[Signed]) -> list[dict[str, Signed]]:
     found = []
     for person in people:
         by_role: dict[str, Signed] = {}
-        for item in sorted(person, key=lambda item: getattr(item.statement, "at", "")):
+        for item in sorted(person, key=_given_at):
             if item.statement is not None:
                 by_role[item.statement.role] = item
         found.append(by_role)
@@ -222,11 +222,11 @@ def _people(given: Sequence[Signed]) -> list[dict[str, Signed]]:
 def _poll(policy: Policy, given: Sequence[Signed], refused: list[Finding]) -> tuple[dict[str, Signed], list[Finding]]:
     """The last word of each role; every one of the poll must be go."""
     votes: dict[str, Signed] = {}
-    for item in sorted(given, key=lambda item: item.statement.at if item.statement else ""):
+    for item in sorted(given, key=_given_at):
         if item.statement is not None:
             votes[item.statement.role] = item
     against = []
-    for role in policy.poll:
+    for role in dict.fromkeys(policy.poll):
         vote = votes.get(role)
         if vote is None or vote.statement is None:
             against.append(_missing(VOTE, role, f"{role} has not said go", refused))
@@ -280,10 +280,19 @@ def _same(one: Signed, other: Signed) -> bool:
     )
 
 
+def _given_at(item: Signed) -> float:
+    """By the moment and not by its text: the same moment can be written with another offset."""
+    return seconds_of(item.statement.at) if item.statement is not None else 0.0
+
+
 def _starts(policy: Policy, principal: str) -> bool:
-    """Whether the principal is the one who starts the run; users are known by the part before the @ as well."""
-    starter = policy.starter.lower()
-    return bool(starter) and starter in (principal.lower(), principal.lower().partition("@")[0])
+    """Whether the principal is the one who starts the run: a controller may know a user by another domain, or none."""
+    return bool(_account(policy.starter)) and _account(policy.starter) == _account(principal)
+
+
+def _account(name: str) -> str:
+    """``alice`` of alice, Alice@example.net and EXAMPLE\\alice."""
+    return name.strip().lower().rpartition("\\")[2].partition("@")[0]
 
 
 def _hours(seconds: float) -> str:

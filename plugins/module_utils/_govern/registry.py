@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -30,6 +30,7 @@ MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 )
+_DIGEST = re.compile(r"sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -138,30 +139,64 @@ def pullable(registry: Registry, image: Image) -> tuple[str, ...]:
     if top is None:
         raise _gone(image, f"the registry {image.registry} does not have it")
     if image.tag and (tagged := registry.manifest(image.tag)) is not None and tagged[0] != image.digest:
+        one_of = image.digest in [child["digest"] for child in _children(image, tagged[1])]
         raise ArtifactError(
-            f"The tag {image.tag} of {image.registry}/{image.repository} leads to {tagged[0]}, not to {image.digest}",
-            reason="image_moved", hint="Somebody has pushed the tag again: build the release anew, or deploy by digest",
+            f"The tag {image.tag} of {image.registry}/{image.repository} leads to {tagged[0]}, "
+            f"not to {image.digest}{', which is one of its platforms' if one_of else ''}",
+            reason="image_moved",
+            hint=f"Name the digest of the whole, {tagged[0]}" if one_of
+            else "Somebody has pushed the tag again: build the release anew, or deploy by digest",
         )  # fmt: skip
     if image.tag and tagged is None:
         raise _gone(image, f"the registry {image.registry} does not have the tag {image.tag}")
     found = [image.digest]
     manifests = [top]
     if "manifests" in top[1]:
-        children = [child for child in top[1]["manifests"] if (child.get("platform") or {}).get("os") != "unknown"]
         manifests = []
-        for child in children:
+        for child in _children(image, top[1]):
             below = registry.manifest(child["digest"])
             if below is None:
                 raise _gone(image, f"of its platforms {child['digest']} is not there")
             manifests.append(below)
     for digest, content in manifests:
-        blobs = [content.get("config") or {}, *(content.get("layers") or [])]
-        found += [digest, str(blobs[0].get("digest", ""))]
+        blobs = [content.get("config"), *_parts(image, content, "layers")]
+        _see(image, blobs)
+        found += [digest, blobs[0]["digest"]]
         for blob in blobs:
             # Foreign layers lie elsewhere by design.
-            if blob.get("digest") and not blob.get("urls") and not registry.has_blob(blob["digest"]):
+            if not blob.get("urls") and not registry.has_blob(blob["digest"]):
                 raise _gone(image, f"its part {blob['digest']} is not there")
     return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _children(image: Image, content: Mapping[str, Any]) -> list[Any]:
+    """The platforms of an index. What is attached to an image (attestations) is of no platform."""
+    found = _parts(image, content, "manifests")
+    _see(image, found)
+    return [child for child in found if (child.get("platform") or {}).get("os") != "unknown"]
+
+
+def _parts(image: Image, content: Mapping[str, Any], name: str) -> list[Any]:
+    found = content.get(name, [])
+    if not isinstance(found, list):
+        raise _none(image, f"{name} is no list")
+    return found
+
+
+def _see(image: Image, parts: Sequence[Any]) -> None:
+    """ArtifactError unless each is a description with a digest, as the OCI's specification of images has them."""
+    for part in parts:
+        if not isinstance(part, dict) or not _DIGEST.fullmatch(str(part.get("digest"))):
+            raise _none(image, f"{part!r} names no part by its digest"[:200])
+        if not isinstance(part.get("platform") or {}, dict):
+            raise _none(image, "a platform in it is none")
+
+
+def _none(image: Image, seen: str) -> ArtifactError:
+    return ArtifactError(
+        f"What the registry {image.registry} has as {image.said} is no image: {seen}", reason="image_unreadable",
+        hint="Push the image of this release, or correct its digest; nothing was moved",
+    )  # fmt: skip
 
 
 def _gone(image: Image, seen: str) -> ArtifactError:

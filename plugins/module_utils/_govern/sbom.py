@@ -18,6 +18,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._govern.manifest impo
 SETTLED = frozenset({"resolved", "resolved_with_pedigree", "false_positive", "not_affected"})
 """States of an analysis in CycloneDX that say that a vulnerability does not matter here."""
 
+SEVERITIES = ("critical", "high", "medium", "low", "info", "none", "unknown")
+"""What CycloneDX calls them."""
+
 
 def check(name: str, raw: bytes, version: str, forbid: Sequence[str] = ()) -> str:
     """What it is about ("tars 1.0.1"); ArtifactError when it is none, about another version, or names what is
@@ -29,17 +32,17 @@ def check(name: str, raw: bytes, version: str, forbid: Sequence[str] = ()) -> st
         data = json.loads(raw)
     except (ValueError, RecursionError):
         data = None
-    if isinstance(data, Mapping) and data.get("bomFormat") == "CycloneDX":
-        about = [(data.get("metadata") or {}).get("component") or {}]
-        seen = [(str(item.get("name")), str(item.get("version", ""))) for item in about]
-        worst = _open(data, {severity.lower() for severity in forbid})
-    elif isinstance(data, Mapping) and "spdxVersion" in data:
-        seen, worst = _spdx(data), []
-    else:
+    try:
+        read = _read(data, {severity.lower() for severity in forbid})
+    except (AttributeError, TypeError):
+        # A list where an object belongs, a number where a list does.
+        read = None
+    if read is None:
         raise ArtifactError(
             f"The bill of materials {name} is neither SPDX nor CycloneDX in JSON", reason="sbom_invalid",
             hint="Give the file that the build wrote",
         )  # fmt: skip
+    seen, worst = read
     if version and not any(found.removeprefix("v") == version.removeprefix("v") for _name, found in seen):
         told = ", ".join(f"{what} {found or 'without a version'}" for what, found in seen) or "nothing"
         raise ArtifactError(
@@ -53,6 +56,16 @@ def check(name: str, raw: bytes, version: str, forbid: Sequence[str] = ()) -> st
             hint="Repair them, or state in the file's analysis why they do not matter",
         )  # fmt: skip
     return ", ".join(f"{what} {found}" for what, found in seen)
+
+
+def _read(data: Any, forbidden: set[str]) -> tuple[list[tuple[str, str]], list[str]] | None:
+    """Name and version of what it is about, and open vulnerabilities that are forbidden; None for neither format."""
+    if isinstance(data, Mapping) and data.get("bomFormat") == "CycloneDX":
+        component = (data.get("metadata") or {}).get("component") or {}
+        return [(str(component.get("name")), str(component.get("version", "")))], _open(data, forbidden)
+    if isinstance(data, Mapping) and "spdxVersion" in data:
+        return _spdx(data), []
+    return None
 
 
 def _spdx(data: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._values import seconds_of
 
 FORMAT = "tars.rollout/sign-off/1"
 _KEPT = (
@@ -99,12 +100,29 @@ def load(raw: bytes, where: str) -> dict[str, Any]:
         data = json.loads(raw)
     except (ValueError, RecursionError):
         data = None
-    if not isinstance(data, dict) or data.get("format") != FORMAT or dump(data) != raw:
+    if not isinstance(data, dict) or not _whole(data) or dump(data) != raw:
         raise RolloutError(
             f"The sign-off {where} is not as this collection writes it", reason="sign_off_invalid",
             hint="It was edited or is of another version: take the one that was signed",
         )  # fmt: skip
     return data
+
+
+def _whole(data: Mapping[str, Any]) -> bool:
+    """Whether everything that is read of a sign-off is there, in the form in which it was written."""
+    ledger, at = data.get("ledger"), data.get("at")
+    if data.get("format") != FORMAT or not isinstance(ledger, dict) or not isinstance(at, str):
+        return False
+    try:
+        seconds_of(at)
+    except ValueError:
+        return False
+    size = ledger.get("bytes")
+    kinds = (("promised", dict), ("happened", dict), ("differences", list))
+    return (
+        all(isinstance(data.get(name), kind) for name, kind in kinds)
+        and isinstance(size, int) and size >= 0 and isinstance(ledger.get("sha256"), str)
+    )  # fmt: skip
 
 
 def alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._govern.plain import open_file
 from ansible_collections.tars.rollout.plugins.module_utils._govern.statement import NAMESPACE
 
 PROGRAM = "ssh-keygen"
@@ -39,9 +40,9 @@ class SignatureError(RolloutError):
 class Verifier:
     """Verifies against one reading of an allowed-signers file and, where given, of a revocation list."""
 
-    def __init__(self, signers: Path, revoked: Path | None = None) -> None:
-        """Private copies of both: what was checked is what is used. Made by ``verifier``."""
-        self._signers = signers
+    def __init__(self, signers: Path, revoked: Path | None = None, path: str = "") -> None:
+        """Private copies of both: what was checked is what is used. Made by ``verifier``; ``path`` is for sentences."""
+        self._signers, self._path = signers, path or str(signers)
         self._revoked = revoked
 
     def verify(self, message: bytes, signature: str, principal: str, at: float) -> str:
@@ -60,7 +61,7 @@ class Verifier:
             done = _run(argv, message, VERIFY_S)
         found = _GOOD.search(done.stdout.decode(errors="replace"))
         if done.returncode != 0 or found is None:
-            said = _said(done)
+            said = _said(done).replace(str(self._signers), self._path)
             raise _bad(
                 f"it does not hold for a key of {principal} in the allowed signers{f' ({said})' if said else ''}"
             )
@@ -71,13 +72,12 @@ class Verifier:
 def verifier(signers: str, revoked: str = "") -> Iterator[Verifier]:
     """A verifier for an allowed-signers file; RolloutError where others could have written to it."""
     with tempfile.TemporaryDirectory(prefix="tars-signers-") as folder:
-        copies = []
-        for name, path in (("signers", signers), ("revoked", revoked)):
+        copies: list[Path | None] = [None, None]
+        for place, (what, path) in enumerate((("allowed signers", signers), ("revoked keys", revoked))):
             if path:
-                copy = Path(folder) / name
-                copy.write_bytes(_trusted(path))
-                copies.append(copy)
-        yield Verifier(*copies)
+                copies[place] = copy = Path(folder) / str(place)
+                copy.write_bytes(_trusted(what, path))
+        yield Verifier(copies[0] or Path(os.devnull), copies[1], signers)
 
 
 def sign(message: bytes, key: str) -> str:
@@ -121,32 +121,52 @@ def _run(argv: Sequence[str], message: bytes, seconds: float) -> subprocess.Comp
         ) from None
 
 
-def _trusted(path: str) -> bytes:
+def _trusted(what: str, path: str) -> bytes:
     """The content of a file that only root or this user can have written; a fault names what is open to others."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             status = os.fstat(file.fileno())
             content = file.read()
     except OSError as error:
         raise RolloutError(
-            f"The allowed signers {path} cannot be read: {error.strerror}", reason="signers_unreadable",
-            hint="Give the path of an allowed-signers file, see ssh-keygen(1)",
+            f"The {what} {path} cannot be read: {error.strerror}", reason="signers_unreadable",
+            hint="Give the path of such a file, see ssh-keygen(1)",
         ) from None  # fmt: skip
     owners = (0, os.geteuid())
-    # Whoever may replace the file, or a link that leads to it, needs no right to write to it.
-    folders = {os.path.dirname(os.path.abspath(path)), os.path.dirname(os.path.realpath(path))}
-    what = ""
+    seen = ""
     if status.st_mode & 0o022 or status.st_uid not in owners:
-        what = "can be written by others,"
-    elif loose := next((folder for folder in sorted(folders) if _open_to_others(os.stat(folder), owners)), ""):
-        what = f"lies in {loose}, a folder that others may write to,"
-    if what:
+        seen = "the file can be written by others,"
+    elif loose := next((folder for folder in _way(path) if _open_to_others(os.stat(folder), owners)), ""):
+        seen = f"the way to it leads through {loose}, a folder that others may write to,"
+    if seen:
         raise RolloutError(
-            f"The allowed signers {path} cannot be used: it {what} so anybody could name themselves in it",
+            f"The {what} {path} cannot be used: {seen} so anybody could change who is named in it",
             reason="signers_writable",
-            hint="chmod go-w it and its folder, and let root or the user who runs this own both",
+            hint="chmod go-w the file and the folders above it, and let root or the user who runs this own them",
         )
     return content
+
+
+def _way(path: str) -> Iterator[str]:
+    """Every folder that is looked into on the way to a file, those of its links too: whoever may write to one of them
+    can put another file at the end, as sshd knows of its own."""
+    rest = [part for part in reversed(os.path.abspath(path).split("/")) if part]
+    here, links = "/", 0
+    yield here
+    while rest:
+        part = rest.pop()
+        if part in (".", ".."):
+            here = os.path.dirname(here) if part == ".." else here
+            continue
+        step = os.path.join(here, part)
+        if os.path.islink(step) and links < 40:
+            links += 1
+            target = os.readlink(step)
+            here = "/" if target.startswith("/") else here
+            rest += [name for name in reversed(target.split("/")) if name]
+        elif rest:
+            here = step
+            yield here
 
 
 def _open_to_others(folder: os.stat_result, owners: Sequence[int]) -> bool:

@@ -19,9 +19,10 @@ must have been stated (``overlap: deny_wins``), else the windows are refused: on
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,12 +34,15 @@ ALLOW, DENY = "allow", "deny"
 AHEAD = 400
 # Most answers change within days, so that far is looked first.
 _CHUNK = 8
+# Names by which one machine means another zone than the next one, or a clock that counts leap seconds.
+_NO_ZONES = ("localtime", "posixrules", "Factory", "posix/", "right/")
 _KEYS = {"name", "effect", "time_zone", "days", "start", "end", "from", "until", "why"}
 
 
 @dataclass(frozen=True)
 class Window:
-    """One window. Seconds since 1970 for ``begins`` and ``ends`` of one that comes once, else seconds of the day."""
+    """One window. Seconds since 1970 for ``begins`` and ``ends`` of one that comes once (infinity for one that does not
+    end), else seconds of the day."""
 
     name: str
     effect: str
@@ -166,7 +170,7 @@ def _ahead(windows: Sequence[Window], since: float) -> Iterator[float]:
         yield from sorted(edge for edge in found if begin < edge <= end)
         begin = end
     once = {edge for window in windows if window.once for edge in (window.begins, window.ends)}
-    yield from sorted(edge for edge in once if edge > last)
+    yield from sorted(edge for edge in once if last < edge < math.inf)
 
 
 def _wall(day: date, second: float) -> datetime:
@@ -198,7 +202,7 @@ def _window(number: int, raw: Any) -> Window:
     where = f"window {number}"
     if not isinstance(raw, Mapping):
         raise _refuse(where, f"{raw!r} is no mapping", "window_invalid", "Give name, effect, time_zone and times")
-    name = str(raw.get("name") or "").strip()
+    name = _words(raw.get("name"))
     where = f"window {name!r}" if name else where
     if unknown := sorted(set(map(str, raw)) - _KEYS):
         raise _refuse(
@@ -218,7 +222,7 @@ def _window(number: int, raw: Any) -> Window:
             "window_invalid",
             "Give days, start and end, or from and until",
         )
-    why = str(raw.get("why") or "")
+    why = _words(raw.get("why"))
     zone = _zone(where, raw.get("time_zone"))
     if once:
         begins, ends = (_moment(where, key, raw.get(key), zone, effect) for key in ("from", "until"))
@@ -238,10 +242,17 @@ def _window(number: int, raw: Any) -> Window:
     return Window(name, effect, zone, False, start, end, _weekdays(where, raw.get("days")), why)
 
 
+def _words(raw: Any) -> str:
+    """A text on one line, as it becomes part of a sentence in a terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in str(raw or "")).split())
+
+
 def _zone(where: str, raw: Any) -> ZoneInfo:
     if not isinstance(raw, str) or not raw.strip():
         raise _refuse(where, "it has no time_zone", "time_zone_missing", "Name one such as Etc/UTC or Europe/Berlin")
     try:
+        if raw.startswith(_NO_ZONES):
+            raise ValueError(raw)
         return ZoneInfo(raw)
     except (ValueError, OSError, KeyError):
         # ZoneInfoNotFoundError is a KeyError; names with odd signs are ValueErrors, folders OSErrors.
@@ -278,6 +289,9 @@ def _moment(where: str, key: str, raw: Any, zone: ZoneInfo, effect: str) -> floa
         found = datetime.fromisoformat(str(raw).strip().replace("Z", "+00:00"))
     except ValueError:
         raise _refuse(where, f"{key} is {raw!r}", "window_invalid", "Write it such as 2026-11-26T00:00") from None
+    if found.year == MAXYEAR:
+        # How people write that something has no end; no clock of a zone could show what comes after it.
+        return math.inf
     if found.tzinfo is not None:
         return found.timestamp()
     instants = _instants(found, zone)
@@ -286,6 +300,8 @@ def _moment(where: str, key: str, raw: Any, zone: ZoneInfo, effect: str) -> floa
 
 
 def _said(at: float, zone: ZoneInfo | None = None) -> str:
+    if at == math.inf:
+        return "no time"
     utc = datetime.fromtimestamp(at, UTC)
     text = utc.strftime("%Y-%m-%dT%H:%M:%SZ").replace(":00Z", "Z")
     if zone is None or zone.key in ("UTC", "Etc/UTC"):

@@ -6,90 +6,24 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import os
 import subprocess
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.tars.rollout.plugins.module_utils import _release_artifacts
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
-from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
-from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
 from tars_servers import RegistryServer
 from tars_servers.registry import CONFIG, MANIFEST
+
+from .artifact_tools import BOM, Look, fault, hexdigest, image, seal
 
 # Of the password below, by bcrypt with few rounds.
 HTPASSWD = "ci:$2b$04$vg58.CSxoFNZlNyjMTV/AOO1d2F/wIfo1MDH37aUt/9JGCDjWTPJ6"
 PASSWORD = "s3cret-word"
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
-BOM = {"bomFormat": "CycloneDX", "specVersion": "1.5", "metadata": {"component": {"name": "tars", "version": "1.0.1"}}}
-Look = Callable[..., Mapping[str, Any]]
-
-
-def hexdigest(raw: bytes) -> str:
-    return sha256(raw).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def registry() -> Iterator[RegistryServer]:
-    with RegistryServer() as server:
-        yield server
-
-
-@pytest.fixture
-def release(tmp_path: Path) -> Path:
-    """A folder with a chart, a bill of materials, a migration, and the manifest of all three."""
-    folder = tmp_path / "release"
-    (folder / "migrations").mkdir(parents=True)
-    with tarfile.open(folder / "tars-1.0.1.tgz", "w:gz") as archive:
-        for name, text in (
-            ("tars/Chart.yaml", "name: tars\nversion: 1.0.1\nappVersion: v1.0.1\n"),
-            ("tars/charts/x/Chart.yaml", "name: x\n"),
-        ):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-    (folder / "bom.json").write_text(json.dumps(BOM))
-    (folder / "migrations" / "v1.sql").write_text("create index concurrently i on t (c);\n")
-    seal(folder)
-    return folder
-
-
-def seal(folder: Path) -> None:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "SHA256SUMS" and path.suffix != ".sig"
-    ]
-    done = subprocess.run(
-        ["sha256sum", *(str(path.relative_to(folder)) for path in files)], cwd=folder, capture_output=True, check=True
-    )
-    (folder / "SHA256SUMS").write_bytes(done.stdout)
-
-
-@pytest.fixture
-def look(release: Path) -> Look:
-    def act(client: Any = None, **change: Any) -> Mapping[str, Any]:
-        params = {
-            "folder": str(release), "sums": "SHA256SUMS", "files": {}, "chart": None, "images": [], "pull": True,
-            "registry": {"plain_http": True, "timeout": 5.0}, "signatures": [], "signing_key": None,
-            "image_key": None, "sboms": [], "version": "1.0.1", "forbid_severities": [], "pods": False,
-            "need_images": False, "services": [],
-            "namespace": "tars", "label_selector": "", "region": "", **change,
-        }  # fmt: skip
-        stop = Stop()
-        return _release_artifacts.run(
-            Call(params, False, print, SystemClock(stop), stop, Progress(), Scrubber()), client
-        )
-
-    return act
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +41,6 @@ def signature(key: Path, message: bytes) -> str:
     """What ``cosign sign-blob --key`` writes."""
     done = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=message, capture_output=True, check=True)
     return base64.b64encode(done.stdout).decode()
-
-
-def fault(look: Look, **change: Any) -> RolloutError:
-    with pytest.raises(RolloutError) as caught:
-        look(**change)
-    return caught.value
 
 
 def test_a_release_as_it_was_built(look: Look) -> None:
@@ -208,10 +136,6 @@ def test_signed_files(look: Look, release: Path, key: Path) -> None:
     assert fault(look, **asked).reason == "artifact_signature"
     assert fault(look, **{**asked, "signing_key": str(release / "bom.json")}).reason == "key_invalid"
     assert fault(look, **{**asked, "signing_key": None}).reason == "key_missing"
-
-
-def image(registry: RegistryServer, digest: str, tag: str = "v1.0.1", repository: str = "tars/api") -> dict[str, str]:
-    return {"name": "api", "image": f"{registry.address}/{repository}:{tag}", "digest": digest}
 
 
 def test_images_of_a_real_registry(look: Look, registry: RegistryServer) -> None:
@@ -350,6 +274,25 @@ def test_pods_that_run_nothing_of_the_release(look: Look) -> None:
     with pytest.raises(RolloutError) as caught:
         look(there, **{**asked, "services": ["insight"]})
     assert caught.value.reason == "image_not_running" and "named after" in str(caught.value)
+
+
+def test_one_image_of_several_services_and_one_that_only_prepares(look: Look) -> None:
+    digest, other = ("sha256:" + digit * 64 for digit in "12")
+    name = "registry.example.net/tars/app:v1.0.1"
+    asked = {
+        "images": [{"name": service, "image": name, "digest": digest} for service in ("api", "insight")],
+        "pull": False,
+        "pods": True,
+        "services": ["api", "insight"],
+    }
+    there = pod("a", name, digest)
+    found = look(Pods(there), **asked)["pods"]
+    assert [(item["name"], item["pod"], item["fits"]) for item in found] == [("api", "a", True), ("insight", "a", True)]
+    there["spec"]["initContainers"] = [{"name": "first", "image": name}]
+    there["status"]["initContainerStatuses"] = [{"name": "first", "imageID": other}]
+    with pytest.raises(RolloutError) as caught:
+        look(Pods(there), **asked)
+    assert caught.value.reason == "image_not_of_release"
 
 
 def test_a_comparison_without_images(look: Look) -> None:

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tars_servers import RegistryServer
 
 from .world import WEEK, World
 
@@ -40,11 +42,13 @@ def test_the_whole_way(world: World) -> None:
     world.govern()
     code, out = world.play(REGION)
     assert code != 0 and "OUTCOME refused approval_missing" in out and "Nothing was moved here" in out, out
-    code, out = world.approve("alice", "release_manager")
+    # Beside each other, as people do.
+    with ThreadPoolExecutor(1) as pool:
+        signed = pool.submit(world.approve, "bob", "sre")
+        code, out = world.approve("alice", "release_manager")
     assert code == 0 and "PLAN of tars 1.0.1" in out and "staging (staging), then us-west-2 (wave_1)" in out, out
     assert "PLAN sha256:" in out and "error_rate is over 2%" in out
-    code, out = world.approve("bob", "sre")
-    assert code == 0, out
+    assert signed.result()[0] == 0, signed.result()[1]
     code, out = world.play(REGION)
     assert code == 0 and "BEGAN staging alice@tars.example bob@tars.example" in out, out
     told = [event for event in ledger(world) if event["kind"] == "permit" and event["subject"] == "allowed"]
@@ -58,26 +62,47 @@ def test_the_whole_way(world: World) -> None:
         "time_zone": "Etc/UTC",
     }
     world.vars |= {"govern_windows": [WEEK, freeze], "govern_windows_overlap": "deny_wins"}
-    code, out = world.play(REGION, rollout_group="us_west_2")
-    assert code != 0 and "OUTCOME refused frozen" in out and "BEGAN" not in out, out
+    # That it stops a run in earnest see the tests below.
     code, out = world.play(REGION, "--check", rollout_group="us_west_2")
     assert code == 0 and "denies it, open again at 2199" in " ".join(out.split()), out
     world.vars["govern_windows"] = []
 
-    # The same plan and the same regions, in another order: nobody has approved that production goes first.
-    world.vars["rollout_waves"] = ["wave_1", "staging"]
-    code, out = world.play(REGION)
-    assert code != 0 and "OUTCOME refused approval_other_plan" in out and "the order staging:staging" in out, out
-    del world.vars["rollout_waves"]
-
-    world.vars["rollout_soak"] = 1
-    code, out = world.play(REGION)
-    assert code != 0 and "OUTCOME refused approval_other_plan" in out, out
-    del world.vars["rollout_soak"]
+    # Another plan, and the same regions in another order: nobody has approved that production goes first.
+    world.vars |= {"rollout_waves": ["wave_1", "staging"], "rollout_soak": 1}
+    code, out = world.play(REGION, rollout_group="us_west_2")
+    assert code != 0 and "OUTCOME refused approval_other_plan" in out and "is about plan sha256:" in out, out
+    assert "; the order staging:staging, wave_1:us-west-2 and not" in " ".join(out.split()), out
+    del world.vars["rollout_waves"], world.vars["rollout_soak"]
 
     (world.folder / "release" / "notes.txt").write_text("bytes of the releasE\n")
-    code, out = world.play(REGION)
+    code, out = world.play(REGION, rollout_group="us_west_2")
     assert code != 0 and "file_changed" in out and "BEGAN" not in out, out
+
+
+def test_images_that_can_be_pulled(world: World, registry: RegistryServer) -> None:
+    """Asked of a real registry; somebody pushes the tag again before the next run."""
+    digest = registry.push("tars/api", "v1.0.1", b"the new release")
+    named = {"name": "api", "image": f"{registry.address}/tars/api:v1.0.1", "digest": digest}
+    world.vars |= {"govern_artifacts": {"images": [named]}, "govern_registry": {"plain_http": True}}
+    code, out = world.play(REGION, rollout_group="us_west_2")
+    assert code == 0 and "BEGAN us-west-2" in out and f"v1.0.1@{digest} can be pulled" in out, out
+    other = registry.push("tars/api", "v1.0.1", b"pushed again under the same tag")
+    code, out = world.play(REGION, rollout_group="us_west_2")
+    assert code != 0 and "OUTCOME refused image_moved" in out and other in out and "BEGAN" not in out, out
+
+
+def test_a_key_that_nobody_reads(world: World) -> None:
+    """Each would have checked less than was meant; the role's own options say so."""
+    artifacts = {"folder": str(world.folder / "release"), "image": []}
+    world.govern(govern_artifacts=artifacts, govern_approvals=[{"role": "sre", "cuont": 2}])
+    code, out = world.play(REGION, test_entry="all")
+    said = " ".join(out.split())
+    assert (
+        code != 0
+        and "BEGAN" not in out
+        and said.count("msg: |- OUTCOME refused bad_options: Validation of arguments failed") == 2
+    ), out
+    assert "govern_artifacts.image" in said and "govern_approvals.cuont" in said, out
 
 
 def test_a_freeze_between_two_regions_stops_the_next_one(world: World) -> None:

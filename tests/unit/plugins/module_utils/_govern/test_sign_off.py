@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils import _rollout_sign_off
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._govern import signoff
 
 PLAN = "sha256:" + "1" * 64
 PROMOTED = {"release": "1.0.1", "phase": "promoted", "plan_hash": PLAN, "history": [], "approvals": [{"act": "permit"}]}
@@ -148,6 +149,22 @@ def test_one_of_another_release_under_the_name_of_this_one(act: Act, office: Any
         with pytest.raises(RolloutError) as caught:
             act(state, role="sre", principal="bob@tars.example", key=str(office.keys["bob"]), **change)
         assert caught.value.reason == "sign_off_other_release" and next(iter(change.values())) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"promised": []}, {"ledger": {}}, {"ledger": {"bytes": -1, "sha256": "x"}}, {"at": "yesterday"}, {"at": 5},
+        {"differences": "none"}, {"happened": None},
+    ],
+)  # fmt: skip
+def test_one_in_our_form_without_our_content(act: Act, office: Any, change: Mapping[str, Any]) -> None:
+    act("present")
+    path = office.folder / "sign-off.json"
+    path.write_bytes(signoff.dump({**signoff.load(path.read_bytes(), "x"), **change}))
+    with pytest.raises(RolloutError) as caught:
+        act("verified")
+    assert caught.value.reason == "sign_off_invalid"
 
 
 def test_who_may_not_sign(act: Act, office: Any) -> None:
