@@ -29,7 +29,7 @@ def at(path: str, module: str) -> int:
     [
         ("promote/tasks/stable.yml", "whole", "kubernetes.core.helm", "ansible.builtin.assert"),
         ("promote/tasks/back.yml", "weight", WEIGHT, "ansible.builtin.include_role"),
-        ("rollback/tasks/stable.yml", "whole", "kubernetes.core.helm", "ansible.builtin.assert"),
+        ("rollback/tasks/restore.yml", "whole", "kubernetes.core.helm", "ansible.builtin.assert"),
         ("rollback/tasks/main.yml", "cut", WEIGHT, "ansible.builtin.wait_for"),
     ],
 )
