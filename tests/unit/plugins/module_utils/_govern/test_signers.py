@@ -60,7 +60,7 @@ def line(office: Any, options: str = "", key: str = "", who: str = "alice@tars.e
 @pytest.mark.parametrize(
     ("alice", "expected"),
     [
-        (lambda office: line(office), "allowed"),
+        (line, "allowed"),
         (lambda office: line(office, 'namespaces="git"'), "signature_invalid"),
         (lambda office: line(office, 'namespaces="git,tars.rollout"'), "allowed"),
         (lambda office: line(office, f'valid-after="{moment(office.clock.time + 3600)}"'), "signature_invalid"),

@@ -42,9 +42,11 @@ class Api:
         ]
 
 
-def found(api: Api, tag: str = "2", route: Mapping[str, Any] = ROUTE, weights: Mapping[str, int] | None = None) -> Any:
+def found(
+    api: Api, tag: str = "2", route: Mapping[str, Any] | None = None, weights: Mapping[str, int] | None = None
+) -> Any:
     wanted = {"api": 0} if weights is None else weights
-    record = Record("tars", "us-west-2", "2", "h", "r", phase="promoted", routes=(route,), weights=wanted)
+    record = Record("tars", "us-west-2", "2", "h", "r", phase="promoted", routes=(route or ROUTE,), weights=wanted)
     return drift(api, "tars", record, tag)
 
 

@@ -16,7 +16,8 @@ from fake_prometheus import GATE, START, Clock, FakePrometheus, judge, reply
 
 P95 = {"latency": "seconds", "limit": "120ms", "violation": "300ms", "max_drift": "50%"}
 NATIVE = {"count": "9", "sum": "1", "buckets": []}
-Before = Callable[[FakePrometheus, Mapping[str, Any]], Answer | None]
+# Answers a query by itself, or leaves it with None.
+Before = Callable[[FakePrometheus, Mapping[str, Any]], Any]
 
 
 def gate(**slos: Any) -> dict[str, Any]:
@@ -135,10 +136,16 @@ def test_where_the_limit_is_a_bucket_it_is_the_violation_that_lies_between_two()
 
 
 @pytest.mark.parametrize(
-    ("le", "near"), [("0\\.12", "0.1 and 0.25"), ("0.12", "0.1 and 0.25"), ("60", "0.25 and +Inf"),
-     ("1.2.3", "0.1 and 0.25 and +Inf"), ("0.01", "0.1"),
-                     ("0.1.*", "0.1 and 0.25 and +Inf")]
-)  # fmt: skip
+    ("le", "near"),
+    [
+        ("0\\.12", "0.1 and 0.25"),
+        ("0.12", "0.1 and 0.25"),
+        ("60", "0.25 and +Inf"),
+        ("1.2.3", "0.1 and 0.25 and +Inf"),
+        ("0.01", "0.1"),
+        ("0.1.*", "0.1 and 0.25 and +Inf"),
+    ],
+)
 def test_a_bucket_that_is_named_by_hand_and_not_there_is_told_with_those_next_to_it(le: str, near: str) -> None:
     def before(self: FakePrometheus, form: Mapping[str, Any]) -> Answer | None:
         if form.get("query", "").startswith("count by (le) (seconds_bucket)"):
