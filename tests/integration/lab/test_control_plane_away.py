@@ -50,7 +50,7 @@ def another(lab: Lab, image: str) -> str:
     ]
     found = sorted(set.intersection(*nodes) - {image})
     if not found:
-        pytest.skip(f"no other image of {base} is on the nodes: build one with tests/lab/lab release")
+        pytest.fail(f"no other image of {base} is on the nodes: build one with tests/lab/lab release")
     return found[0]
 
 
