@@ -40,7 +40,12 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     world = reader.world(("deployments",))
     plans = in_place.plan(world, services, client.list(KINDS["pods"], params["namespace"]))
     call.stop.check("about to change images in place")
-    at_once(plans, lambda item: _service(call, client, item), _told)
+    ledger = Ledger(params["ledger"] or "", call.scrubber.data)
+    try:
+        at_once(plans, lambda item: _service(call, client, ledger, item), _told)
+    finally:
+        if ledger.problem:
+            call.warn(ledger.problem)
     return {
         "changed": any(item.pods for item in plans),
         "services": [_entry(item, dry=call.check_mode) for item in plans],
@@ -48,9 +53,8 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
     }
 
 
-def _service(call: Call, client: Any, item: Restored) -> None:
+def _service(call: Call, client: Any, ledger: Ledger, item: Restored) -> None:
     """One pod after the other: while it begins anew the others take its requests."""
-    ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
     for pod in item.pods:
         call.stop.check("changing images in place")
         before = _patched(call, client, pod, item)

@@ -12,13 +12,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
-from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
 from ansible_collections.tars.rollout.plugins.module_utils._record.document import Record
+from ansible_collections.tars.rollout.plugins.module_utils._tracks.kinds import KINDS
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Split, Target
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.request import target
-
-DEPLOYMENTS = Kind("apps/v1", "deployments")
 
 
 def drift(client: Any, namespace: str, record: Record, tag: str) -> list[str]:
@@ -31,7 +29,7 @@ def drift(client: Any, namespace: str, record: Record, tag: str) -> list[str]:
     found = [text for route in record.routes if (text := _route(provider, route))]
     if tag and record.weights:
         try:
-            live = {item["metadata"]["name"]: item for item in client.list(DEPLOYMENTS, namespace)}
+            live = {item["metadata"]["name"]: item for item in client.list(KINDS["deployments"], namespace)}
         except RolloutError as error:
             return [*found, f"what stable runs cannot be seen ({error.msg})"]
         found += [text for name in record.weights if (text := image(name, live.get(name), tag))]

@@ -89,10 +89,11 @@ def restore(clock: Any, tmp_path: Path) -> Any:
             "namespace": SPACE, "services": list(services), "wait_timeout": 60.0, "release": "2.0.0",
             "region": "us-west-2", "ledger": str(tmp_path / "ledger"),
         }  # fmt: skip
-        call = Call(params, check_mode, lambda text: None, clock, Stop(), Progress(), Scrubber())
+        call = Call(params, check_mode, run.warned.append, clock, Stop(), Progress(), Scrubber())
         return _canary_in_place.run(call, cluster)
 
     run.ledger = str(tmp_path / "ledger")  # type: ignore[attr-defined]
+    run.warned = []  # type: ignore[attr-defined]
     return run
 
 
@@ -114,6 +115,13 @@ def test_one_pod_after_the_other_and_nothing_of_stable(restore: Any) -> None:
         ("in_place", "api-canary-0", OLD), ("in_place", "api-canary-1", OLD),
     ]  # fmt: skip
     assert restore(cluster, "api")["changed"] is False
+
+
+def test_a_ledger_that_cannot_be_written_is_told_once_and_stops_nothing(restore: Any) -> None:
+    Path(restore.ledger).mkdir()
+    cluster = Cluster("api", "insight")
+    assert restore(cluster, "api", "insight")["changed"] and set(images(cluster).values()) == {OLD}
+    assert len(restore.warned) == 1 and "cannot be written" in restore.warned[0]
 
 
 def test_one_that_does_not_come_back_spares_the_next(restore: Any) -> None:
