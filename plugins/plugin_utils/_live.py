@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import multiprocessing
 import os
@@ -17,30 +18,43 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible.vars.clean import remove_internal_keys
 from ansible_collections.tars.rollout.plugins.module_utils._progress import PATH_VARIABLE, Line
+from ansible_collections.tars.rollout.plugins.plugin_utils import _forked
 
 # Seconds between two looks at the progress file: what a live line may be late.
 INTERVAL = 0.1
 # A line longer than that is cut; it is a line, not a report.
 MAX_LENGTH = 240
+PLUGINS = "ansible_collections.tars.rollout.plugins."
 _PR_SET_PDEATHSIG = 1
 
 
 class LiveAction(ActionBase):  # type: ignore[misc]  # ansible-core has no types
-    """Base of the action plugins of this collection: runs the module of the same name and adds two things.
+    """Base of the action plugins of this collection: runs the module of the same name and adds three things.
 
     Lines that the module writes to its progress file appear at once on stderr, so stdout stays what the callback makes
-    of it. And the module does not outlive its controller: see ``die_with_parent``.
+    of it. The module does not outlive its controller: see ``die_with_parent``. And where it would run with the
+    controller's own interpreter it runs in a fork of the worker, which is about nine times cheaper: see ``_forked``.
     """
 
     _supports_check_mode = True
     # Async means to outlive the controller, which is what must not happen here.
     _supports_async = False
+    # The module of the same name, where it can be imported.
+    _program: ClassVar[Any] = None
+
+    def __init_subclass__(cls) -> None:
+        """Import the module along with its action plugin: that happens once, before Ansible forks its workers."""
+        super().__init_subclass__()
+        package, _dot, name = cls.__module__.rpartition(".")
+        if package == PLUGINS + "action":
+            cls._program = importlib.import_module(f"{PLUGINS}modules.{name}")
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Called by Ansible in the worker process of one task and host."""
@@ -48,10 +62,34 @@ class LiveAction(ActionBase):  # type: ignore[misc]  # ansible-core has no types
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
             with self._live_lines():
-                result.update(self._execute_module(task_vars=task_vars))
+                result.update(self._execute(task_vars or {}))
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    def _execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
+        if self._program is None or not self._is_here(task_vars):
+            return dict(self._execute_module(task_vars=task_vars))
+        arguments = self._task.args
+        self._update_module_args(self._task.action, arguments, task_vars)
+        Display().vvv(f"{self._task.action} runs in a fork of the worker, with {sys.executable}")
+        environment: dict[str, str] = {}
+        self._compute_environment_string(environment)
+        said = _forked.run(
+            self._task.action.rpartition(".")[2], self._program.main, _forked.encode(arguments), environment
+        )
+        data: dict[str, Any] = _forked.decode(self, said)
+        remove_internal_keys(data)
+        return data
+
+    def _is_here(self, task_vars: dict[str, Any]) -> bool:
+        """Whether the module would run on this machine, with this very interpreter, and as this user."""
+        if self._connection.transport != "local" or self._connection.become or constants.DEFAULT_KEEP_REMOTE_FILES:
+            return False
+        if self._task.delegate_to:
+            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
+        wanted = self._templar.template(task_vars.get("ansible_python_interpreter"))
+        return bool(wanted == sys.executable)
 
     @contextmanager
     def _live_lines(self) -> Iterator[None]:
@@ -140,10 +178,10 @@ def render(raw: bytes) -> str:
 def die_with_parent() -> None:
     """Let this worker get SIGTERM when ansible-playbook dies, however it dies.
 
-    It must be set here: between the worker and the module stand two shells, whose death signal would mean the shell.
-    From core 2.19 on the worker passes the SIGTERM on to its process group; on 2.18 it dies of it, and the module sees
-    its output pipe break (``_module``). The kernel ties this to the thread that forked the worker, which is the main
-    thread of ansible-playbook and lives as long as the process.
+    It must be set here: between the worker and the module may stand two shells, whose death signal would mean the
+    shell. From core 2.19 on the worker passes the SIGTERM on to its process group; on 2.18 it dies of it, and the
+    module sees its output pipe break (``_module``). The kernel ties this to the thread that forked the worker, which is
+    the main thread of ansible-playbook and lives as long as the process.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)

@@ -85,17 +85,18 @@ class Run:
         return result
 
     def module_pid(self) -> int:
-        """The process of the module itself, below Ansible's worker and its shells."""
+        """The process of the module itself, below Ansible's worker: a fork of it by that name, or an interpreter."""
         below = {self.process.pid}
         for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
             try:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                name = (entry / "comm").read_text().strip()
             except OSError:
                 continue
             if parent in below:
                 below.add(int(entry.name))
-                if len(words) > 1 and words[1].endswith(f"AnsiballZ_{MODULE}.py"):
+                if name == MODULE[:15] or (len(words) > 1 and words[1].endswith(f"AnsiballZ_{MODULE}.py")):
                     return int(entry.name)
         raise AssertionError("the module's process was not found")
 

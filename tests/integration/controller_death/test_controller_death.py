@@ -73,9 +73,12 @@ class Run:
         return max(float((self.folder / f"{region}.beats").read_text().split()[-1]) for region in REGIONS)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """Starts the playbook; at the end of the test every process of that run is ended, by its id."""
+@pytest.fixture(params=["forked", "interpreter"])
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Run]]:
+    """Starts the playbook; at the end of the test every process of that run is ended, by its id.
+
+    Both ways of running a module: in a fork of the worker, and in an interpreter that Ansible starts by two shells.
+    """
     runs: list[Run] = []
 
     def begin(seconds: float, deaf: bool = False) -> Run:
@@ -97,6 +100,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
             # An empty one: neither the checkout's settings nor the user's.
             "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
             "TARS_DEATH_MARKER": marker,
+            "TARS_DEATH_WAY": request.param,
         }
         command = [program(), "-i", str(inventory), str(HERE / "playbook.yml"), "-e", f"@{tmp_path / 'extra.json'}"]
         process = subprocess.Popen(
