@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible import constants
@@ -88,8 +89,8 @@ class LiveAction(ActionBase):  # type: ignore[misc]  # ansible-core has no types
             return False
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
-        wanted = self._templar.template(task_vars.get("ansible_python_interpreter"))
-        return bool(wanted == sys.executable)
+        wanted = task_vars.get("ansible_python_interpreter") or constants.config.get_config_value("INTERPRETER_PYTHON")
+        return _same_interpreter(str(self._templar.template(wanted)))
 
     @contextmanager
     def _live_lines(self) -> Iterator[None]:
@@ -112,6 +113,15 @@ class LiveAction(ActionBase):  # type: ignore[misc]  # ansible-core has no types
             self._task.environment = before
             os.close(handle)
             os.unlink(path)
+
+
+def _same_interpreter(path: str) -> bool:
+    """Whether that is the running one. The folder counts as well: it is what makes a virtual environment."""
+    wanted, running = Path(path), Path(sys.executable)
+    try:
+        return wanted.parent == running.parent and wanted.samefile(running)
+    except OSError:
+        return False
 
 
 class Tail(threading.Thread):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,3 +90,13 @@ def test_the_path_goes_to_local_modules_only_and_nothing_is_left(
             assert os.stat(path).st_mode & 0o077 == 0
     assert len(shown) == lines
     assert action._task.environment == [{"A": "b"}] and os.listdir(tmp_path) == []
+
+
+def test_only_the_running_interpreter_itself_is_the_same_one(tmp_path: Path) -> None:
+    running = Path(sys.executable)
+    (tmp_path / running.name).symlink_to(running)
+    assert _live._same_interpreter(str(running))
+    # The same file, but of another environment, which has other packages.
+    assert not _live._same_interpreter(str(tmp_path / running.name))
+    for other in ("auto_silent", "", str(running.parent), str(running.parent / "none")):
+        assert not _live._same_interpreter(other)
