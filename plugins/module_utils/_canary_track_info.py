@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils import _cluster
 from ansible_collections.tars.rollout.plugins.module_utils._errors import MASK, Scrubber, is_secret_name
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._tracks import changes, findings, pinning
+from ansible_collections.tars.rollout.plugins.module_utils._tracks import changes, findings, pinning, stable
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.kinds import NAMES, ROUTES
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import (
     Document,
@@ -53,7 +53,12 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         "findings": _told(findings.findings(world, wanted, wish)),
         "notices": _told(findings.warnings(world, wanted, wish)),
         "unread": [asdict(item) for item in world.unread],
+        **({"stable_lacks": _lacks(world, wanted, params)} if params["tag"] else {}),
     }
+
+
+def _lacks(world: World, wanted: Sequence[Service], params: Mapping[str, Any]) -> list[str]:
+    return stable.lacks(world, [item.name for item in wanted], params["track_label"], params["tag"])
 
 
 def _live(world: World, wanted: Sequence[Service]) -> Iterator[Document]:

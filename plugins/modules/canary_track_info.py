@@ -112,6 +112,14 @@ unread:
   returned: success
   type: list
   elements: dict
+stable_lacks:
+  description:
+    - What of stable is not whole, or is not O(tag), a sentence each; empty when all of its pods run the release.
+    - A pod is stable's by the value of O(track_label).
+  returned: when O(tag) is given
+  type: list
+  elements: str
+  sample: ["api: 2/3 ready", "pod api-7c9 runs registry.example.com/tars/api:2.0.0"]
 reason: {description: Stable code of a fault., returned: failure, type: str, sample: kube_forbidden}
 hint: {description: What to do about it., returned: failure, type: str}
 """

@@ -56,6 +56,15 @@ class Totals:
             self.too_slow.append(summary["too_slow"])
 
 
+@dataclass(frozen=True)
+class Generator:
+    """One of them: what it sends (a key of RATES), its process, and where it writes its requests down."""
+
+    what: str
+    process: subprocess.Popen[str]
+    out: Path
+
+
 class Load:
     """Generators that run until ``end``; each writes one line per request into the folder."""
 
@@ -63,7 +72,7 @@ class Load:
         self._lab = lab
         self._folder = folder
         self._regions = tuple(regions)
-        self._running: dict[str, tuple[str, subprocess.Popen[str]]] = {}
+        self._running: dict[str, Generator] = {}
         self._started = 0
         self.totals = Totals()
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,15 +90,15 @@ class Load:
     def give(self, region: str, what: str) -> None:
         """Send one of RATES to a region from here on, without a gap."""
         before = self._running.get(region)
-        if before is not None and before[0] == what:
+        if before is not None and before.what == what:
             return
-        self._running[region] = (what, self._start(region, what))
+        self._running[region] = self._start(region, what)
         if before is not None:
-            self._stop(before[1])
+            self._stop(before)
 
     def at_work(self, region: str) -> None:
         """It is this region's turn; the others have only to serve."""
-        if self._running[region][0] == "at_work":
+        if self._running[region].what == "at_work":
             return
         for other in self._regions:
             self.give(other, "at_work" if other == region else "served")
@@ -103,20 +112,23 @@ class Load:
         if region in self._running:
             self._stop(self._running.pop(region)[1])
 
-    def _start(self, region: str, what: str) -> subprocess.Popen[str]:
+    def _start(self, region: str, what: str) -> Generator:
         self._started += 1
         name, services = f"{region}-{self._started}-{what}", RATES[what]
         rps = sum(services.values())
         shares = ",".join(f"{service}={share:g}" for service, share in services.items())
         words = ["load", "--until-signal", "--json", "--rps", f"{rps:g}", "--services", shares]
-        words += ["--regions", region, "--out", str(self._folder / f"{name}.jsonl"), "--seed", str(self._started)]
+        out = self._folder / f"{name}.jsonl"
+        words += ["--regions", region, "--out", str(out), "--seed", str(self._started)]
         words += ["--new-connections", "0.1"]
         with (self._folder / f"{name}.log").open("a") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [str(self._lab), *words], stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
             )
+        return Generator(what, process, out)
 
-    def _stop(self, process: subprocess.Popen[str]) -> None:
+    def _stop(self, generator: Generator) -> None:
+        process = generator.process
         process.send_signal(signal.SIGTERM)
         try:
             text, _nothing = process.communicate(timeout=END_S)
@@ -128,6 +140,9 @@ class Load:
             self.totals.add(json.loads(text))
         except ValueError:
             code = process.returncode
+            if code == -signal.SIGTERM and not generator.out.exists():
+                # Ended before it had begun: a rollout that is refused at once turns the load twice within a second.
+                return
             raise Ended(f"The load generator ended with {code} and no summary; see {self._folder}.") from None
 
 

@@ -56,6 +56,8 @@ class World:
             "rollout_cohorts": [{"name": "all", "services": ["api"]}], "rollout_services": {"api": {"slos": slos}},
             "preflight_forecast": False, "rollout_longest_request": 0, "promote_helm_chart": "chart",
             "promote_helm_binary": str(self.folder / "helm"),
+            # As the default it holds a time, but one of which no two regions work out the same: one run has one name.
+            "rollout_run_id": "somebody-{{ lookup('ansible.builtin.pipe', 'date +%s%N') }}",
         }  # fmt: skip
         (self.folder / "helm").write_text(f'#!/bin/sh\nexec {sys.executable} {HERE / "helm_program.py"} "$@"\n')
         (self.folder / "helm").chmod(0o700)
