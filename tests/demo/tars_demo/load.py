@@ -110,7 +110,7 @@ class Load:
 
     def _end(self, region: str) -> None:
         if region in self._running:
-            self._stop(self._running.pop(region)[1])
+            self._stop(self._running.pop(region))
 
     def _start(self, region: str, what: str) -> Generator:
         self._started += 1
