@@ -27,7 +27,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._record import ledger
 from . import report, story
 from .child import Ended, run
 from .lab import ALL, THREE, DemoLab, next_release
-from .load import Load, counts
+from .load import Load, Totals, counts
 from .report import Part
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,14 +68,28 @@ class Demo:
         good_release, bad_release = next_release(known)
         self._lab.release(good_release)
         self._lab.release(bad_release, "error_share=0.06")
-        good = self._rollout(
-            "good", good_release, f"A good release, {good_release}, through {len(self._regions)} regions"
-        )
-        if good.code:
-            # The bad release would say nothing more, and what is to be looked at is the good one.
-            return self._end(good, Part(bad_release))
-        bad = self._rollout("bad", bad_release, f"A bad release, {bad_release}: 6 % of its requests fail")
-        return self._end(good, bad)
+        parts = {
+            "good": (good_release, f"A good release, {good_release}, through {len(self._regions)} regions"),
+            "bad": (bad_release, f"A bad release, {bad_release}: 6 % of its requests fail"),
+        }
+        ended: dict[str, Part] = {}
+        load = Load(self._lab.program, OUT / "good", self._regions)
+        with load.running():
+            self._say(f"load on: {len(self._regions)} regions, more to the one at work")
+            time.sleep(WARM_S)
+            for name, (release, title) in parts.items():
+                began = time.monotonic()
+                code = self._rollout(name, release, title, load)
+                seconds = time.monotonic() - began
+                # Users do not stop between two releases; what they do from here on counts for the next part.
+                totals = load.part(OUT / ("bad" if name == "good" else "after"))
+                ended[name] = _part(name, release, seconds, totals, code)
+                if code and name == "good":
+                    # The bad release would say nothing more, and what is to be looked at is the good one.
+                    ended["bad"] = Part(bad_release)
+                    break
+        self._say("load off")
+        return self._end(ended["good"], ended["bad"])
 
     def _end(self, good: Part, bad: Part) -> bool:
         """Tables and document; whether all was as it should be."""
@@ -88,30 +102,20 @@ class Demo:
         )
         return bool(document["ok"])
 
-    def _rollout(self, name: str, release: str, title: str) -> Part:
+    def _rollout(self, name: str, release: str, title: str, load: Load) -> int:
+        """The exit code of the playbook."""
         self._title(title)
-        evidence = ROOT / "build" / "rollout" / release
-        shutil.rmtree(evidence, ignore_errors=True)
-        load = Load(self._lab.program, OUT / name, self._regions)
-        began = time.monotonic()
-        with load.running():
-            self._say(f"load on: {len(self._regions)} regions, more to the one at work")
-            time.sleep(WARM_S)
-            began = time.monotonic()
-            done = run(
-                [PLAYBOOK, "playbooks/ga_rollout.yml",
-                 "-i", self._inventory(), "-e", f"rollout_release={release}"],
-                OUT / f"{name}.log",
-                lambda line: self._follow(line, load),
-                env={"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
-                cwd=ROOT,
-            )  # fmt: skip
-            seconds = time.monotonic() - began
-        self._say("load off")
-        rows = story.rows(ledger.read(str(evidence / "ledger.jsonl")), PLANNED)
-        story.count(rows, counts(OUT / name))
-        found = str(evidence.relative_to(ROOT))
-        return Part(release, seconds, _outcomes(evidence), rows, load.totals, found, done.code)
+        self._turns = False
+        shutil.rmtree(_evidence(release), ignore_errors=True)
+        done = run(
+            [PLAYBOOK, "playbooks/ga_rollout.yml",
+             "-i", self._inventory(), "-e", f"rollout_release={release}"],
+            OUT / f"{name}.log",
+            lambda line: self._follow(line, load),
+            env={"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"},
+            cwd=ROOT,
+        )  # fmt: skip
+        return done.code
 
     def _follow(self, line: str, load: Load) -> None:
         """Show what a person wants to see of Ansible's output, and give the load to the region at work."""
@@ -156,6 +160,18 @@ class Demo:
     def _say(self, text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         print(f"[{minutes:2}:{seconds:02}] {text}", flush=True)
+
+
+def _evidence(release: str) -> Path:
+    return ROOT / "build" / "rollout" / release
+
+
+def _part(name: str, release: str, seconds: float, totals: Totals, code: int) -> Part:
+    """What came of one release, from its evidence and from the requests that were made meanwhile."""
+    evidence = _evidence(release)
+    rows = story.rows(ledger.read(str(evidence / "ledger.jsonl")), PLANNED)
+    story.count(rows, counts(OUT / name))
+    return Part(release, seconds, _outcomes(evidence), rows, totals, str(evidence.relative_to(ROOT)), code)
 
 
 def _outcomes(evidence: Path) -> dict[str, Any]:

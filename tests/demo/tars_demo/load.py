@@ -104,9 +104,19 @@ class Load:
             self.give(other, "at_work" if other == region else "served")
 
     def after(self, region: str) -> None:
-        """The turn of this region ends soon: get the one after it ready."""
-        for following in self._regions[self._regions.index(region) + 1 :][:1]:
-            self.give(following, "next")
+        """The turn of this region ends soon: get the one after it ready, which is the first one after the last."""
+        self.give(self._regions[(self._regions.index(region) + 1) % len(self._regions)], "next")
+
+    def part(self, folder: Path) -> Totals:
+        """What was counted so far. From here on all is counted anew and written to that folder, without a gap."""
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for region, before in list(self._running.items()):
+            # One that has the region's turn has had it.
+            self._running[region] = self._start(region, "next" if before.what == "at_work" else before.what)
+            self._stop(before)
+        counted, self.totals = self.totals, Totals()
+        return counted
 
     def _end(self, region: str) -> None:
         if region in self._running:

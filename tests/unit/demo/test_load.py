@@ -69,3 +69,18 @@ def test_one_that_began_and_tells_nothing_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "good" / "staging-1-next.jsonl").touch()
     with pytest.raises(Ended, match="no summary"), load(tmp_path, silent=True).running():
         pass
+
+
+def test_a_new_part_begins_without_a_gap_and_counts_anew(tmp_path: Path) -> None:
+    with load(tmp_path).running() as running:
+        wait_for(tmp_path, 2)
+        running.at_work("us_west_2")
+        wait_for(tmp_path, 4)
+        running.after("us_west_2")  # the last one: the first comes next
+        wait_for(tmp_path, 5)
+        good = running.part(tmp_path / "bad")
+        while len(list((tmp_path / "bad").glob("*.jsonl"))) < 2:
+            time.sleep(0.02)
+    assert good.requests == 5 * 7 and running.totals.requests == 2 * 7
+    names = sorted(path.stem for path in (tmp_path / "bad").glob("*.jsonl"))
+    assert names == ["staging-6-next", "us_west_2-7-next"]
