@@ -87,6 +87,9 @@ class LiveAction(ActionBase):  # type: ignore[misc]  # ansible-core has no types
         """Whether the module would run on this machine, with this very interpreter, and as this user."""
         if self._connection.transport != "local" or self._connection.become or constants.DEFAULT_KEEP_REMOTE_FILES:
             return False
+        # Libraries of macOS end a process that uses them after a fork without a new program.
+        if sys.platform == "darwin":
+            return False
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         wanted = task_vars.get("ansible_python_interpreter") or constants.config.get_config_value("INTERPRETER_PYTHON")
