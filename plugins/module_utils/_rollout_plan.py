@@ -61,6 +61,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         "routes": plan.routes(wanted, params["namespace"] or ""),
         "tracks": plan.tracks(wanted),
         "features": features.values(wanted.features),
+        "stables": plan.stables(wanted),
         "workers": wanted.workers,
         "regions": [name for _wave, names in layout.order for name in names],
         "seconds": {"least": least, "most": most},

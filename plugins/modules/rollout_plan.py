@@ -43,8 +43,8 @@ options:
   hold_for: {description: Seconds after which a hold ends., type: int, default: 0}
   on_hold: {description: What the end of a hold does., type: str, choices: [restore, keep], default: restore}
   features:
-    description: Flags that flip with the release and back with a rollback. Their names are of A-Z, 0-9 and C(_), each value is a text,
-      a number, or V(true) or V(false).
+    description: Flags that flip with the release and back with a rollback. Their names are of A-Z, 0-9 and C(_), each
+      value is a text, a number, or V(true) or V(false).
     type: raw
     default: {}
   feature_prefix:
@@ -138,7 +138,8 @@ steps: {description: "One entry per cohort and stage, in their order.", returned
 routes: {description: "The routes of each service, as canary_weight wants them.", returned: success, type: dict}
 features: {description: "The flags as values of a chart.", returned: success, type: dict}
 tracks: {description: "Services with a canary, for canary_track.", returned: success, type: list, elements: dict}
-workers: {description: "Those of them for canary_replicas.", returned: success, type: list, elements: str}
+stables: {description: "All services, for stable_in_place.", returned: success, type: list, elements: dict}
+workers: {description: "Those of RV(tracks) for canary_replicas.", returned: success, type: list, elements: str}
 regions: {description: The regions in their order., returned: success, type: list, elements: str}
 seconds: {description: "The C(least) and C(most) time that a region takes.", returned: success, type: dict}
 page: {description: The plan on one page., returned: success, type: list, elements: str}

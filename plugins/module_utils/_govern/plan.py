@@ -176,6 +176,11 @@ def tracks(plan: Plan) -> list[dict[str, Any]]:
     return [_track(plan, name) for name in names]
 
 
+def stables(plan: Plan) -> list[dict[str, Any]]:
+    """All services, those without a canary among them, as stable_in_place wants them."""
+    return [_track(plan, name) for name in plan.services]
+
+
 def _track(plan: Plan, name: str) -> dict[str, Any]:
     service = plan.services.get(name) or {}
     found = {"name": name, **{key: service[key] for key in _TRACK if key in service}}
