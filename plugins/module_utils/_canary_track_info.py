@@ -15,7 +15,7 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils import _cluster
 from ansible_collections.tars.rollout.plugins.module_utils._errors import MASK, Scrubber, is_secret_name
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._tracks import changes, findings, pinning, stable
+from ansible_collections.tars.rollout.plugins.module_utils._tracks import changes, findings, owners, pinning, stable
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.kinds import NAMES, ROUTES
 from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import (
     Document,
@@ -47,6 +47,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
             name_of(item): _shown(item, call.scrubber) for item in world.all("deployments") if is_canary(item)
         },
         "autoscalers": [_shown(item, call.scrubber) for item in _autoscalers(world, wanted)],
+        "helm": {name_of(item): owners.helm_release(item) for item in world.all("deployments") if not is_canary(item)},
         "pins": {pin.name: pin.before for pin in pinning.pins(world, wanted)},
         "fence_floor": max((changes.fence_there(item) for item in _fenced(world)), default=0),
         "cuts": list(_cuts(world)),

@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
-from ansible_collections.tars.rollout.plugins.module_utils._values import seconds_of
+from ansible_collections.tars.rollout.plugins.module_utils._values import duration, seconds_of
 
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
 """Runs a program: exit code, stdout, stderr."""
@@ -26,16 +27,20 @@ LOOK_S = 2.0
 
 @dataclass(frozen=True)
 class Revision:
-    """One entry of `helm history`; ``updated`` in seconds since 1970."""
+    """One entry of `helm history`; ``updated`` in seconds since 1970, ``of`` the revision that it has brought back."""
 
     number: int
     status: str
     updated: float
+    of: int | None = None
 
 
 def history(text: str) -> list[Revision]:
     """The revisions that `helm history --output json` names, oldest first; ValueError for anything else."""
-    found = [Revision(int(e["revision"]), str(e["status"]), seconds_of(_micro(e["updated"]))) for e in json.loads(text)]
+    found = [
+        Revision(int(e["revision"]), str(e["status"]), seconds_of(_micro(e["updated"])), _of(e.get("description")))
+        for e in json.loads(text)
+    ]
     return sorted(found, key=lambda revision: revision.number)
 
 
@@ -61,18 +66,20 @@ def run(call: Call, program: Run) -> Mapping[str, Any]:
         if call.clock.monotonic() > until:
             break
     now = revisions[-1]
-    result = {"changed": False, "revision": now.number, "status": now.status, "to": None}
+    good = getattr(last_good(revisions), "number", None)
+    result = {"changed": False, "revision": now.number, "status": now.status, "to": None, "good": good}
     if params["only_pending"] and not _is_pending(revisions):
         return result
-    wanted = params["revision"] or getattr(last_good(revisions), "number", None)
+    wanted = params["revision"] or good
     if wanted is None or not any(revision.number == wanted for revision in revisions):
         raise RolloutError(
             f"The Helm release {params['name']} in {params['namespace']} has no revision "
             f"{'that was ever whole' if wanted is None else wanted} to go back to",
             reason="no_revision",
             hint=f"It has {', '.join(f'{r.number} ({r.status})' for r in revisions)}",
+            details={"good": good},
         )
-    if wanted == now.number and now.status == "deployed":
+    if now.status == "deployed" and wanted in (now.number, now.of):
         return result
     if not call.check_mode:
         call.stop.check("about to roll the Helm release back")
@@ -86,6 +93,12 @@ def _is_pending(revisions: Sequence[Revision]) -> bool:
 
 def _is_stale(revisions: Sequence[Revision], now: float, after: float) -> bool:
     return now - revisions[-1].updated > after
+
+
+def _of(description: object) -> int | None:
+    """The revision that Helm says it has gone back to."""
+    found = re.fullmatch(r"Rollback to (\d+)", str(description))
+    return int(found[1]) if found else None
 
 
 def _micro(text: str) -> str:
@@ -112,7 +125,8 @@ class _Helm:
 
     def rollback(self, revision: int) -> None:
         words = ["--wait"] if self._params["wait"] else []
-        self._do("rollback", str(revision), "--timeout", f"{self._params['wait_timeout']:.0f}s", *words)
+        timeout = duration("wait_timeout", self._params["wait_timeout"])
+        self._do("rollback", str(revision), "--timeout", f"{timeout:.0f}s", *words)
 
     def _do(self, verb: str, *words: str) -> str:
         first, *rest = words

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._gate import units
-from ansible_collections.tars.rollout.plugins.module_utils._govern import lint, page, plan, windows
+from ansible_collections.tars.rollout.plugins.module_utils._govern import features, lint, page, plan, windows
 from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import Layout, Plan
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
@@ -60,6 +60,8 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         "steps": plan.steps(wanted),
         "routes": plan.routes(wanted, params["namespace"] or ""),
         "tracks": plan.tracks(wanted),
+        "features": features.values(wanted.features),
+        "stables": plan.stables(wanted),
         "workers": wanted.workers,
         "regions": [name for _wave, names in layout.order for name in names],
         "seconds": {"least": least, "most": most},
@@ -72,7 +74,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
 def _plan(params: Mapping[str, Any]) -> Plan:
     names = (
         "app", "release", "image_tag", "kind", "stages", "cohorts", "services", "gate", "soak", "back_bake",
-        "longest_request", "hold_for", "on_hold",
+        "longest_request", "hold_for", "on_hold", "features", "feature_prefix",
     )  # fmt: skip
     return Plan(
         **{name: params[name] for name in names if name != "image_tag"},

@@ -98,6 +98,7 @@ def _decide(call: Call, stored: Stored) -> tuple[str, Record]:
         reason=params["reason"] or "",
         evidence=params["evidence"] or {},
         pinned=params["pinned"] or {},
+        before=_before(params["before"] or {}),
         routes=tuple(params["routes"] or ()),
         soak_until=_moment(params["soak_for"], now),
         hold_until=_moment(params["hold_for"], now),
@@ -131,6 +132,13 @@ def _of_this_release(params: Mapping[str, Any], record: Record | None) -> Record
         reason="other_release" if record else "no_record",
         hint="Enter the release first: call the module without phase, intent and result",
     )
+
+
+def _before(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What stable was, the revision as a number; templates of ansible-core 2.18 make texts of them."""
+    if "revision" not in found:
+        return dict(found)
+    return {**found, "revision": number("revision", found["revision"], 1, 2**31)}
 
 
 def _weights(found: Mapping[str, Any]) -> dict[str, int]:

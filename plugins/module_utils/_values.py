@@ -35,6 +35,25 @@ def number(option: str, value: Any, low: int, high: int) -> int | None:
     return found
 
 
+def duration(option: str, value: Any) -> float:
+    """Seconds from a number, or from a duration as Helm takes it: 90s, 10m, 1h30m.
+
+    RolloutError ``<option>_invalid`` for all else.
+    """
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
+        return float(text)
+    if text and re.fullmatch(r"([0-9]{1,9}(\.[0-9]+)?(ms|s|m|h))+", text):
+        parts = re.findall(r"([0-9.]+)(ms|s|m|h)", text)
+        return sum(float(count) * {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}[unit] for count, unit in parts)
+    raise RolloutError(
+        f"{option} is {value!r}, which is no duration",
+        reason=f"{option}_invalid",
+        hint="Give seconds, or a duration with its unit such as 90s or 10m",
+        details={"option": option},
+    )
+
+
 def moment(seconds: float) -> str:
     """Seconds since 1970 as 2026-01-31T12:00:00.123Z."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -73,6 +73,13 @@ autoscalers:
   returned: success
   type: list
   elements: dict
+helm:
+  description:
+    - The Helm release that owns each Deployment of the namespace but canaries, by their names, with its namespace where
+      that is another one. Empty where none does.
+  returned: success
+  type: dict
+  sample: {api: tars}
 pins:
   description: The minimum of each autoscaler that will be, or is, raised for the time of the rollout, as it was before.
   returned: success

@@ -9,6 +9,8 @@ module: helm_rollback
 short_description: Bring a Helm release back to a revision that was whole
 description:
   - Rolls a Helm release back to O(revision), or to the newest revision that was whole.
+  - Nothing is done where O(revision) is deployed, or was brought back last. Revisions are never deleted; each way back
+    is a new one.
   - With O(only_pending) it does so only where an upgrade was killed half-way. Helm refuses every further upgrade then.
   - An operation that is younger than O(stale_after) may still run somewhere and is waited for.
 attributes:
@@ -43,9 +45,9 @@ options:
     type: bool
     default: true
   wait_timeout:
-    description: Seconds that helm may take.
-    type: float
-    default: 600.0
+    description: Seconds that helm may take, or a duration with its unit, such as V(10m).
+    type: raw
+    default: 600
   kubeconfig:
     description: Path of the kubeconfig; helm's own default when not given.
     type: path
@@ -77,6 +79,11 @@ RETURN = r"""
 revision: {description: The revision before., returned: success, type: int, sample: 5}
 status: {description: The state of that revision., returned: success, type: str, sample: pending-upgrade}
 to: {description: The revision that was gone back to; null when none was., returned: success, type: int, sample: 4}
+good:
+  description: The newest revision that was whole before; null when none was.
+  returned: success
+  type: int
+  sample: 4
 reason: {description: Stable code of a fault., returned: failure, type: str, sample: no_revision}
 hint: {description: What to do about it., returned: failure, type: str}
 """
@@ -96,7 +103,7 @@ def spec() -> dict[str, Any]:
         "only_pending": {"type": "bool", "default": False},
         "stale_after": {"type": "float", "default": 120.0},
         "wait": {"type": "bool", "default": True},
-        "wait_timeout": {"type": "float", "default": 600.0},
+        "wait_timeout": {"type": "raw", "default": 600},
         "kubeconfig": {"type": "path"},
         "binary_path": {"type": "str", "default": "helm"},
     }

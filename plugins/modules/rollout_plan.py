@@ -42,6 +42,15 @@ options:
   longest_request: {description: Seconds that the longest request may take., type: int, default: 0}
   hold_for: {description: Seconds after which a hold ends., type: int, default: 0}
   on_hold: {description: What the end of a hold does., type: str, choices: [restore, keep], default: restore}
+  features:
+    description: Flags that flip with the release and back with a rollback. Their names are of A-Z, 0-9 and C(_), each
+      value is a text, a number, or V(true) or V(false).
+    type: raw
+    default: {}
+  feature_prefix:
+    description: What the name of a flag's variable begins with, before the name of the flag.
+    type: str
+    default: FEATURE_
   waves: {description: Names of the waves in their order., type: list, elements: str, default: []}
   regions: {description: Names of the regions by wave., type: dict, default: {}}
   rules:
@@ -127,8 +136,10 @@ plan_hash: {description: Hash of everything that decides what happens in a regio
 names: {description: The services that shift., returned: success, type: list, elements: str}
 steps: {description: "One entry per cohort and stage, in their order.", returned: success, type: list, elements: dict}
 routes: {description: "The routes of each service, as canary_weight wants them.", returned: success, type: dict}
+features: {description: "The flags as values of a chart.", returned: success, type: dict}
 tracks: {description: "Services with a canary, for canary_track.", returned: success, type: list, elements: dict}
-workers: {description: "Those of them for canary_replicas.", returned: success, type: list, elements: str}
+stables: {description: "All services, for stable_in_place.", returned: success, type: list, elements: dict}
+workers: {description: "Those of RV(tracks) for canary_replicas.", returned: success, type: list, elements: str}
 regions: {description: The regions in their order., returned: success, type: list, elements: str}
 seconds: {description: "The C(least) and C(most) time that a region takes.", returned: success, type: dict}
 page: {description: The plan on one page., returned: success, type: list, elements: str}
@@ -163,6 +174,8 @@ def spec() -> dict[str, Any]:
         "longest_request": {"type": "int", "default": 0},
         "hold_for": {"type": "int", "default": 0},
         "on_hold": {"type": "str", "choices": ["restore", "keep"], "default": "restore"},
+        "features": {"type": "raw", "default": {}},
+        "feature_prefix": {"type": "str", "default": "FEATURE_"},
         "waves": {"type": "list", "elements": "str", "default": []},
         "regions": {"type": "dict", "default": {}},
         "rules": {"type": "dict", "default": {}},

@@ -101,6 +101,12 @@ options:
   pinned:
     description: What was changed for the time of the rollout and must be put back, such as the minimum of an HPA.
     type: dict
+  before:
+    description:
+      - What stable is before it is replaced. With C(owner) V(helm) its C(release) and C(revision), with C(owner)
+        V(plain) its C(deployments) as RV(tars.rollout.stable_in_place#module:before) has them.
+      - The first one that is written for a release stays.
+    type: dict
   routes:
     description: The routes that carry the traffic of the release, in the form of the option
       O(tars.rollout.canary_weight#module:services). The dead-man cuts these when nobody is left to decide.
@@ -234,6 +240,7 @@ def spec() -> dict[str, Any]:
         "reason": {"type": "str"},
         "evidence": {"type": "dict"},
         "pinned": {"type": "dict"},
+        "before": {"type": "dict"},
         "routes": {"type": "list", "elements": "dict"},
         "soak_for": {"type": "float"},
         "hold_for": {"type": "float"},

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._gate import gatefile, units
+from ansible_collections.tars.rollout.plugins.module_utils._govern import features
 from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import (
     HOTFIX,
     STANDARD,
@@ -156,6 +157,9 @@ def _settings(plan: Plan) -> Iterator[Problem]:
         units.seconds(plan.back_bake)
     except units.UnitError as error:
         yield Problem("plan_times", f"back_bake: {error}", "Write durations with their unit")
+    hint = "rollout_features maps names of A-Z, 0-9 and _ to a text, a number, true or false"
+    for seen in features.faults(plan.features, plan.feature_prefix):
+        yield Problem("plan_features", seen, hint)
 
 
 def _gates(plan: Plan) -> Iterator[Problem]:

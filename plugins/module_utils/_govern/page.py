@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.tars.rollout.plugins.module_utils._govern import features
 from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import HOTFIX, Layout, Plan
 
 WIDTH = 100
@@ -31,6 +32,9 @@ def lines(plan: Plan, layout: Layout, notes: Sequence[tuple[str, str]] = ()) -> 
         f"{name} ({service.get('kind')})" for name, service in plan.services.items() if name not in plan.tracked
     ]:
         out += _rows("no canary", f"{', '.join(others)}: replaced together with the old version")
+    if flags := features.variables(plan.features, plan.feature_prefix):
+        told = ", ".join(f"{name}={value}" for name, value in flags.items())
+        out += _rows("flags", f"{told}: flip and go back with it")
     out.append(f"  {'stages':<10}users on it   judged for   at most    for each group of services in its turn")
     for weight, stage in zip(plan.weights, plan.stages, strict=True):
         longest = stage.get("max_bake", plan.gate.get("max_bake")) or stage["bake"]

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._gate import units
+from ansible_collections.tars.rollout.plugins.module_utils._govern import features as flags
 
 STANDARD, HOTFIX = "standard", "hotfix"
 # What a route is where none is named.
@@ -53,11 +54,17 @@ class Plan:
     longest_request: int = 0
     hold_for: int = 0
     on_hold: str = "restore"
+    features: Mapping[str, Any] = field(default_factory=dict)
+    feature_prefix: str = "FEATURE_"
 
     @property
     def digest(self) -> str:
         """Of everything that decides what happens in a region; what records and approvals are bound to."""
-        text = json.dumps(asdict(self), sort_keys=True, default=str)
+        what = asdict(self)
+        if not self.features:
+            # A plan without flags is the one that it was before plans could have some.
+            del what["features"], what["feature_prefix"]
+        text = json.dumps(what, sort_keys=True, default=str)
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
     @property
@@ -115,6 +122,7 @@ def well_formed(plan: Plan) -> Plan:
     named = [item for item in plan.cohorts if is_cohort(item)]
     return replace(
         plan,
+        features={} if any(flags.faults(plan.features, plan.feature_prefix)) else plan.features,
         stages=[stage for stage in plan.stages if isinstance(stage, Mapping)],
         cohorts=[{**item, "services": [name for name in item["services"] if isinstance(name, str)]} for item in named],
         services={
@@ -163,10 +171,22 @@ def route_kinds(plan: Plan) -> list[str]:
 
 
 def tracks(plan: Plan) -> list[dict[str, Any]]:
-    """The services with a canary, as canary_track wants them."""
+    """The services with a canary, as canary_track wants them. Its own variables go before the flags of the release."""
     names = [name for cohort in plan.cohorts for name in cohort["services"]]
-    services = [(name, plan.services.get(name) or {}) for name in names]
-    return [{"name": name, **{key: service[key] for key in _TRACK if key in service}} for name, service in services]
+    return [_track(plan, name) for name in names]
+
+
+def stables(plan: Plan) -> list[dict[str, Any]]:
+    """All services, those without a canary among them, as stable_in_place wants them."""
+    return [_track(plan, name) for name in plan.services]
+
+
+def _track(plan: Plan, name: str) -> dict[str, Any]:
+    service = plan.services.get(name) or {}
+    found = {"name": name, **{key: service[key] for key in _TRACK if key in service}}
+    if plan.features:
+        found["env"] = {**flags.variables(plan.features, plan.feature_prefix), **(found.get("env") or {})}
+    return found
 
 
 def _route(name: str, route: Mapping[str, Any], number: int, namespace: str) -> dict[str, Any]:

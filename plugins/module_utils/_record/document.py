@@ -20,6 +20,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._values import second
 FORMAT = 1
 # A ConfigMap holds 1 MiB. The whole story is in the ledger and the report.
 HISTORY = 200
+# Came after the first versions of this format: absent where empty, so that those read what they can understand.
+_LATER = ("before",)
 _MOMENTS = ("phase_since", "stage_since", "soak_until", "hold_until")
 
 
@@ -33,6 +35,8 @@ class Record:
 
     ``weights``: percent per service as last proven. ``intent``: the act that was begun and not yet known to be done.
     ``routes``: which routes carry its traffic, as canary_weight takes them; the dead-man cuts these.
+    ``before``: what stable was before it was replaced, with ``owner`` helm and its ``release`` and ``revision``, or
+    ``owner`` plain and its ``deployments``. Written first and never again, so that a rollback need not guess.
     ``held``: the phase that ``holding`` holds. ``reason``: why it holds or was rolled back, a stable code.
     """
 
@@ -57,6 +61,7 @@ class Record:
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     pinned: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
     routes: tuple[Mapping[str, Any], ...] = ()
     approvals: tuple[Mapping[str, Any], ...] = ()
     history: tuple[Mapping[str, Any], ...] = ()
@@ -73,7 +78,8 @@ class Record:
 
 def dump(record: Record) -> str:
     """The document as text, the same for the same record."""
-    return json.dumps(asdict(record), sort_keys=True)
+    data = {key: value for key, value in asdict(record).items() if value or key not in _LATER}
+    return json.dumps(data, sort_keys=True)
 
 
 def load(text: str, where: str) -> Record:
@@ -103,6 +109,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "weights": (dict,),
     "evidence": (dict,),
     "pinned": (dict,),
+    "before": (dict,),
     "intent": (dict, type(None)),
     "routes": (list,),
     "approvals": (list,),
@@ -112,7 +119,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 def _problem(data: Mapping[str, Any]) -> str:
     """What is wrong with a document, empty when nothing is. A record edited by hand shall be noticed, not obeyed."""
-    names = {item.name for item in fields(Record)}
+    names = {item.name for item in fields(Record)} - {name for name in _LATER if name not in data}
     if wrong := sorted(names ^ set(data)):
         return f"the fields {', '.join(wrong)} are {'missing' if set(wrong) <= names else 'missing or unknown'}"
     for name in names:
@@ -125,12 +132,22 @@ def _problem(data: Mapping[str, Any]) -> str:
         return f"phase is {data['phase']!r}"
     if not all(isinstance(item, int) and 0 <= item <= 100 for item in data["weights"].values()):
         return f"weights are {data['weights']!r}"
+    if not _is_before(data.get("before") or {}):
+        return f"before is {data['before']!r}"
     for name in _MOMENTS:
         try:
             seconds_of(data[name] or "1970-01-01T00:00:00Z")
         except ValueError:
             return f"{name} is {data[name]!r} and no moment"
     return ""
+
+
+def _is_before(found: Mapping[str, Any]) -> bool:
+    """Whether a rollback can go by it."""
+    if found.get("owner") == "helm":
+        revision = found.get("revision")
+        return isinstance(revision, int) and not isinstance(revision, bool) and bool(found.get("release"))
+    return not found or (found.get("owner") == "plain" and isinstance(found.get("deployments"), dict))
 
 
 def _odd(where: str, problem: str) -> RolloutError:

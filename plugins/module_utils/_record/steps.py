@@ -33,6 +33,7 @@ class Step:
     reason: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     pinned: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
     routes: tuple[Mapping[str, Any], ...] = ()
     soak_until: str = ""
     hold_until: str = ""
@@ -73,6 +74,8 @@ def step(record: Record, change: Step, now: float) -> Record:
         reason=change.reason or record.reason,
         evidence=change.evidence or record.evidence,
         pinned={**record.pinned, **change.pinned},
+        # A run that goes on finds stable half replaced: only the first one saw what it was.
+        before=record.before or change.before,
         routes=change.routes or record.routes,
         approvals=(*record.approvals, _decided(record, change.approval, at))[-APPROVALS:]
         if change.approval

@@ -66,9 +66,15 @@ def annotated(live: Document, values: Mapping[str, str], spec: Mapping[str, Any]
         for key, value in spec.items()
         if live["spec"].get(key) != value
     ]
-    writes += _set(live, "annotations", {key: value for key, value in values.items() if notes.get(key) != value})
     writes += [{"op": "remove", "path": f"/metadata/annotations/{_escaped(key)}"} for key in gone if key in notes]
-    return [*_tests(live), *writes] if writes else []
+    return guarded(live, writes, values)
+
+
+def guarded(live: Document, writes: Sequence[Op], values: Mapping[str, str]) -> list[Op]:
+    """These writes and annotations behind tests of what must not have changed meanwhile; empty when nothing is new."""
+    notes = annotations_of(live)
+    marks = _set(live, "annotations", {key: value for key, value in values.items() if notes.get(key) != value})
+    return [*_tests(live), *writes, *marks] if writes or marks else []
 
 
 def _tests(live: Document) -> list[Op]:

@@ -82,7 +82,7 @@ def pod(live: Document, service: Service, track: Track) -> dict[str, Any]:
         for item in spec["containers"]
     ]
     spec = _apart(spec, track)
-    return _renamed(spec, service) if service.config_maps or service.secrets else spec
+    return renamed(spec, service) if service.config_maps or service.secrets else spec
 
 
 def budget(live: Document, service: Service, track: Track, release: str) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _term(item: Mapping[str, Any], key: str, values: Mapping[str, str]) -> Mappi
     return {**item, "labelSelector": selectors.moved(selector, key, values)} if selector else item
 
 
-def _renamed(spec: dict[str, Any], service: Service) -> dict[str, Any]:
+def renamed(spec: dict[str, Any], service: Service) -> dict[str, Any]:
     """The spec with other ConfigMaps and Secrets wherever a pod may name one."""
     maps, secrets = service.config_maps, service.secrets
     spec = dict(spec)

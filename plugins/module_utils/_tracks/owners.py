@@ -20,17 +20,16 @@ from ansible_collections.tars.rollout.plugins.module_utils._tracks.model import 
     name_of,
 )
 
+HELM = "meta.helm.sh/release-name"
+_HELM_SPACE = "meta.helm.sh/release-namespace"
+FLUX = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 ARGO_CD = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance")
 
 
 def owners(world: World, service: Service, deployment: Document | None) -> Iterator[Finding]:
     """One finding for each program that would undo what a rollout does to this service."""
     if deployment is not None:
-        yield from _argo_cd(service, deployment)
-        for owner in deployment["metadata"].get("ownerReferences") or []:
-            if owner.get("controller"):
-                seen = f"the Deployment {service.name} is owned by the {owner.get('kind')} {owner.get('name')}"
-                yield Finding("owned", service.name, seen, "Let that owner stop first; it would undo what is done here")
+        yield from marked(service, deployment)
     for canary in world.all("flagger_canaries"):
         target = (canary.get("spec") or {}).get("targetRef") or {}
         if target.get("name") == service.name:
@@ -45,6 +44,31 @@ def owners(world: World, service: Service, deployment: Document | None) -> Itera
             yield Finding(
                 "owned_by_argo_rollouts", service.name, seen, "Move it to a Deployment, or let Argo roll it out"
             )
+
+
+def helm_release(deployment: Document) -> str:
+    """The Helm release that owns it, with its namespace where that is another one; empty when none does.
+
+    The label managed-by alone says nothing: a chart that somebody has rendered and applied leaves it behind as well,
+    and Helm itself would not touch such an object.
+    """
+    notes = annotations_of(deployment)
+    name, space = notes.get(HELM, ""), notes.get(_HELM_SPACE, "")
+    return f"{space}/{name}" if name and space not in ("", deployment["metadata"].get("namespace")) else name
+
+
+def marked(service: Service, deployment: Document) -> Iterator[Finding]:
+    """One finding for each program that has left its mark on this very Deployment and would set it back."""
+    yield from _argo_cd(service, deployment)
+    for mark in FLUX:
+        if mark in labels_of(deployment):
+            seen = f"the Deployment {service.name} is under Flux ({mark}: {labels_of(deployment)[mark]})"
+            hint = "Suspend that object of Flux, or take the service out of it; it would undo this"
+            yield Finding("owned_by_flux", service.name, seen, hint)
+    for owner in deployment["metadata"].get("ownerReferences") or []:
+        if owner.get("controller"):
+            seen = f"the Deployment {service.name} is owned by the {owner.get('kind')} {owner.get('name')}"
+            yield Finding("owned", service.name, seen, "Let that owner stop first; it would undo what is done here")
 
 
 def scaler_owner(scaler: Document) -> str:

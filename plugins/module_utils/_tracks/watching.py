@@ -90,8 +90,7 @@ class Watch:
         try:
             deployments = self._objects.list(KINDS["deployments"], self._namespace, labels=self._mark)
             there = {name_of(item): item for item in deployments}
-            values = ",".join(sorted(str(item.body["spec"]["selector"]["matchLabels"][key]) for item in canaries))
-            pods = self._objects.list(KINDS["pods"], self._namespace, labels=f"{key} in ({values})")
+            pods = self._objects.list(KINDS["pods"], self._namespace, labels=_selector(canaries, key))
         except RolloutError as error:
             if deadline.over or not passing(error):
                 raise
@@ -160,6 +159,12 @@ class Gone:
             if deadline.over or not passing(error):
                 raise
             return ["(the API server does not answer)"]
+
+
+def _selector(canaries: Sequence[Canary], key: str) -> str:
+    """What finds the pods of all of them; nothing, which finds all pods, where one does not select by that label."""
+    values = [item.body["spec"]["selector"].get("matchLabels", {}).get(key) for item in canaries]
+    return f"{key} in ({','.join(sorted(map(str, values)))})" if all(values) else ""
 
 
 def _images(pod: Document) -> set[str]:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
+from ansible_collections.tars.rollout.plugins.module_utils._govern import features
 from lab_tools import Lab
 from tarslab import chart, files
 from tarslab.context import SERVICES
@@ -73,3 +74,13 @@ def test_a_lab_with_three_services_has_three(lab: Lab, tmp_path: Path) -> None:
     assert {one["metadata"]["name"] for one in found if one["kind"] == "VirtualService"} == {"api", "evaluation"}
     settings = next(one for one in found if one["kind"] == "ConfigMap")["data"]
     assert (settings["TARS_REDIS_DB"], settings["TARS_REDIS_PREFIX"]) == ("1", "tars:us-west-2")
+
+
+def test_a_flag_reads_the_same_by_the_chart_as_in_the_canary(lab: Lab, tmp_path: Path) -> None:
+    flags = {"NEW_UI": True, "OLD_UI": False, "LIMIT": 1000000, "RATE": 0.25, "MODE": "fast"}
+    (tmp_path / "values.yml").write_text(yaml.safe_dump({"features": features.values(flags)}))
+    found = {(one["kind"], one["metadata"]["name"]): one for one in rendered("--values", str(tmp_path / "values.yml"))}
+    config = found["ConfigMap", "tars-config"]["data"]
+    assert {key: value for key, value in config.items() if key.startswith("FEATURE_")} == features.variables(
+        flags, "FEATURE_"
+    )

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
 from lab_tools import Demo, module, until
 
 CHART = """apiVersion: v2
@@ -70,3 +71,25 @@ def test_after_a_killed_upgrade_the_next_one_works(demo: Demo, tmp_path: Path) -
 def _pending(where: list[str]) -> bool:
     words = [os.environ["LAB_HELM"], "status", "tiny", "--output", "json", *where]
     return '"pending-upgrade"' in subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_revision_before_comes_back_once_and_the_history_stays(demo: Demo, tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text(CHART.replace("tiny", "small"))
+    (tmp_path / "templates/all.yaml").write_text(TEMPLATE.replace("tiny", "small"))
+    where = ["--namespace", demo.namespace, "--kubeconfig", demo.lab.kubeconfig]
+    helm = os.environ["LAB_HELM"]
+
+    def back(**params: Any) -> dict[str, Any]:
+        named = {"name": "small", "namespace": demo.namespace, "kubeconfig": demo.lab.kubeconfig}
+        return module("helm_rollback", {**named, "binary_path": helm, "wait_timeout": "1m", **params})
+
+    for value in ("one", "two"):
+        words = [helm, "upgrade", "--install", "small", str(tmp_path), *where, "--set", f"value={value}"]
+        subprocess.run(words, check=True, capture_output=True)
+    assert back(only_pending=True)["good"] == 2
+    assert (back(revision=1)["to"], back(revision=1)["changed"]) == (1, False)
+    config = demo.lab.client.get(Kind("v1", "configmaps"), demo.namespace, "small")
+    assert config["data"] == {"value": "one"}
+    told = subprocess.run([helm, "history", "small", *where], check=True, capture_output=True, text=True).stdout
+    assert len(told.splitlines()) == 1 + 3 and "Rollback to 1" in told

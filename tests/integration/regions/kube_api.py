@@ -70,8 +70,8 @@ class KubeApi:
         self.objects[namespace, plural, made["metadata"]["name"]] = made
         return made
 
-    def answer(self, verb: str, path: str, body: Any) -> Any:
-        """What the API answers; Refused for what it does not do."""
+    def answer(self, verb: str, path: str, body: Any, dry: bool = False) -> Any:
+        """What the API answers, and with ``dry`` would answer; Refused for what it does not do."""
         if "/proxy/" in path:
             return self._dump() if path.endswith("/config_dump") else {}
         found = discovery(path)
@@ -89,14 +89,31 @@ class KubeApi:
                 key = (namespace, plural, body["metadata"]["name"])
                 if key in self.objects:
                     raise Refused(409, f"{plural} {key[2]} already exists")
-                made = self.put(namespace, plural, body)
+                made = body
             else:
                 there = self._get(key, "")
-                made = there if verb == "DELETE" else self.put(namespace, plural, patched(there, body))
-                if verb == "DELETE":
-                    del self.objects[key]
+                made = there if verb == "DELETE" else patched(there, body)
+            if dry:
+                return made
+            if verb == "DELETE":
+                del self.objects[key]
+            else:
+                made = self.put(namespace, plural, made)
+            if verb == "PATCH":
+                self._roll(made, there)
             self.writes.append((verb, *key))
             return made
+
+    def _roll(self, made: dict[str, Any], before: Mapping[str, Any]) -> None:
+        """A Deployment as its controller leaves it, which is at once done with the pods of a new template."""
+        namespace, template = made["metadata"]["namespace"], (made.get("spec") or {}).get("template")
+        if template and made["spec"] != before["spec"]:
+            made["metadata"]["generation"] = made["metadata"].get("generation", 1) + 1
+            made.setdefault("status", {})["observedGeneration"] = made["metadata"]["generation"]
+            for (space, plural, _name), pod in self.objects.items():
+                labels = pod["metadata"].get("labels") or {}
+                if (space, plural) == (namespace, "pods") and template["metadata"]["labels"].items() <= labels.items():
+                    pod["spec"] = copy.deepcopy(template["spec"])
 
     def _dump(self) -> dict[str, Any]:
         """Envoy's config dump of a gateway that follows at once."""
@@ -205,11 +222,9 @@ def serve(api: KubeApi) -> ThreadingHTTPServer:
         def any_method(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             url = urlsplit(self.path)
-            dry = "dryRun" in parse_qs(url.query) or b'"dryRun"' in body
+            dry = "dryRun" in parse_qs(url.query)
             try:
-                if dry:
-                    raise Refused(500, "nothing is tried out here")
-                status, told = 200, api.answer(self.command, url.path, json.loads(body) if body else None)
+                status, told = 200, api.answer(self.command, url.path, json.loads(body) if body else None, dry)
             except Refused as error:
                 status = error.status
                 told = {"kind": "Status", "code": status, "message": error.reason}

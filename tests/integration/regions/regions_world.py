@@ -59,7 +59,9 @@ class World:
             # As the default it holds a time, but one of which no two regions work out the same: one run has one name.
             "rollout_run_id": "somebody-{{ lookup('ansible.builtin.pipe', 'date +%s%N') }}",
         }  # fmt: skip
-        (self.folder / "helm").write_text(f'#!/bin/sh\nexec {sys.executable} {HERE / "helm_program.py"} "$@"\n')
+        (self.folder / "helm").write_text(
+            f'#!/bin/sh\nHELM_FOLDER={self.folder} exec {sys.executable} {HERE / "helm_program.py"} "$@"\n'
+        )
         (self.folder / "helm").chmod(0o700)
         gateway = {"name": "gateway-1", "labels": {"istio": "ingressgateway"}}
         ready = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -83,6 +85,13 @@ class World:
         for name in ("api", "api-canary"):
             self.api.put(space, "services", {"metadata": {"name": name}, "spec": {"selector": labels(name)}})
         self.weigh(host, 0)
+
+    def copy(self, host: str, name: str) -> None:
+        """Another Deployment like the first, without Service and route."""
+        there = json.loads(
+            json.dumps(self.api.objects[self.namespace(host), "deployments", "api"]).replace("api", name)
+        )
+        self.api.put(self.namespace(host), "deployments", {**there, "apiVersion": "apps/v1"})
 
     def weigh(self, host: str, canary: int) -> None:
         """Somebody sets the weight of the canary by hand."""
@@ -133,8 +142,15 @@ class World:
         read: dict[str, Any] = json.loads(found["data"]["record.json"]) if found else {}
         return read
 
-    def image(self, host: str) -> str:
+    def variables(self, host: str) -> dict[str, str]:
+        """The variables of stable's container."""
         there = self.api.objects[self.namespace(host), "deployments", "api"]
+        return {
+            item["name"]: item["value"] for item in there["spec"]["template"]["spec"]["containers"][0].get("env", [])
+        }
+
+    def image(self, host: str, name: str = "api") -> str:
+        there = self.api.objects[self.namespace(host), "deployments", name]
         return str(there["spec"]["template"]["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
     def play(self, playbook: str, *more: str, **extra: Any) -> tuple[int, str]:

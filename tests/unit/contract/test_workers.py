@@ -27,9 +27,9 @@ def at(path: str, module: str) -> int:
 @pytest.mark.parametrize(
     ("path", "option", "before", "after"),
     [
-        ("promote/tasks/stable.yml", "whole", "kubernetes.core.helm", "ansible.builtin.assert"),
+        ("promote/tasks/stable.yml", "whole", "ansible.builtin.include_tasks", "ansible.builtin.assert"),
         ("promote/tasks/back.yml", "weight", WEIGHT, "ansible.builtin.include_role"),
-        ("rollback/tasks/restore.yml", "whole", "kubernetes.core.helm", "ansible.builtin.assert"),
+        ("rollback/tasks/restore.yml", "whole", "ansible.builtin.include_tasks", "ansible.builtin.assert"),
         ("rollback/tasks/main.yml", "cut", WEIGHT, "ansible.builtin.wait_for"),
     ],
 )

@@ -47,6 +47,7 @@ class Helm:
         self.revisions = list(revisions)
         self.asked: list[list[str]] = []
         self.error = ""
+        self.described: dict[int, str] = {}
 
     def __call__(self, words: Sequence[str]) -> tuple[int, str, str]:
         self.asked.append(list(words))
@@ -55,7 +56,13 @@ class Helm:
         if words[1] == "rollback":
             return 0, "Rollback was a success! Happy Helming!\n", ""
         entries = [
-            {"revision": n, "status": status, "updated": moment(NOW - ago).replace("Z", "456789Z"), "chart": "tars-1"}
+            {
+                "revision": n,
+                "status": status,
+                "updated": moment(NOW - ago).replace("Z", "456789Z"),
+                "chart": "tars-1",
+                "description": self.described.get(n, "Upgrade complete"),
+            }
             for n, status, ago in self.revisions
         ]
         return 0, json.dumps(entries), ""
@@ -121,7 +128,7 @@ def test_an_upgrade_that_may_still_run_is_waited_for() -> None:
 
 def test_a_whole_release_is_left_alone() -> None:
     helm = Helm((1, "superseded", 900), (2, "deployed", 60))
-    assert play(helm)[0] == {"changed": False, "revision": 2, "status": "deployed", "to": None}
+    assert play(helm)[0] == {"changed": False, "revision": 2, "status": "deployed", "to": None, "good": 2}
     assert helm.rolled_back_to == []
 
 
@@ -149,3 +156,32 @@ def test_what_helm_says_is_the_sentence() -> None:
         RolloutError, match="`helm history` of the release tars in ns failed: Error: release: not found"
     ):
         play(helm)
+
+
+def test_a_way_back_that_is_done_is_not_gone_again() -> None:
+    helm = Helm((3, "superseded", 900), (4, "superseded", 300), (5, "deployed", 60))
+    helm.described = {5: "Rollback to 3"}
+    result, _clock = play(helm, only_pending=False, revision=3)
+    assert (result["changed"], result["to"], helm.rolled_back_to) == (False, None, [])
+    # Somebody has upgraded since: that is not what was brought back.
+    helm.revisions.append((6, "deployed", 10))
+    assert play(helm, only_pending=False, revision=3)[0]["to"] == 3
+
+
+@pytest.mark.parametrize(
+    ("revisions", "good"),
+    [
+        ([(3, "superseded", 900), (4, "deployed", 300)], 4),
+        ([(3, "deployed", 900), (4, "failed", 300)], 3),
+        ([(3, "failed", 900)], None),
+    ],
+)
+def test_what_a_rollback_would_bring_back(revisions: list[tuple[int, str, float]], good: int | None) -> None:
+    assert play(Helm(*revisions), check_mode=True)[0]["good"] == good
+
+
+@pytest.mark.parametrize("given", [600.0, "600", "10m"])
+def test_the_time_may_carry_its_unit(given: Any) -> None:
+    helm = Helm((1, "superseded", 900), (2, "deployed", 60))
+    play(helm, only_pending=False, revision=1, wait_timeout=given)
+    assert "600s" in next(words for words in helm.asked if words[1] == "rollback")

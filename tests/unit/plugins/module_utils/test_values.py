@@ -1,14 +1,29 @@
 # Copyright: (c) 2026, T.A.R.S. rollout contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moments; whole numbers are tested where users give them (_traffic/test_request.py)."""
+"""Moments and durations; whole numbers are tested where users give them (_traffic/test_request.py)."""
 
 from __future__ import annotations
 
 import pytest
-from ansible_collections.tars.rollout.plugins.module_utils._values import moment, seconds_of
+from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._values import duration, moment, seconds_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(600, 600), (0.5, 0.5), ("600", 600), ("90s", 90), ("10m", 600), ("1h30m", 5400)]
+)
+def test_a_duration(value: object, seconds: float) -> None:
+    assert duration("wait_timeout", value) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "soon", "10 minutes", "-1", True, None, "10m!"])
+def test_no_duration(value: object) -> None:
+    with pytest.raises(RolloutError, match="which is no duration") as caught:
+        duration("wait_timeout", value)
+    assert caught.value.reason == "wait_timeout_invalid"
 
 
 @given(st.integers(0, 4 * 10**12))

@@ -33,6 +33,7 @@ GOOD: Mapping[str, Any] = {
     },
     "gate": {"settle": "30s", "max_bake": "20m", "scrape": "15s", "alpha": "1%", "beta": "5%"},
     "soak": 1800, "back_bake": "10m", "longest_request": 30, "hold_for": 3600, "on_hold": "restore",
+    "features": {}, "feature_prefix": "FEATURE_",
     "waves": ["staging", "wave_1", "wave_2"], "regions": {"staging": ["staging"], "wave_1": ["us-west-2", "us-east-1"]},
     "rules": {}, "policy": {}, "show": False, "region": "", "namespace": "tars", "check_rights": False, "rights": [],
     "check_capacity": False, "max_use": "100%", "certificates": [], "secrets": [], "skip": [],
@@ -125,6 +126,13 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"regions": {"staging": "a"}}, "plan_waves", "is no list"),
     ({"back_bake": "10"}, "plan_times", "back_bake"),
     ({"soak": -1}, "plan_times", "below 0"),
+    ({"features": ["NEW_UI"]}, "plan_features", "its flags are ['NEW_UI'], which is no mapping"),
+    ({"features": {"new-ui": True}}, "plan_features", "a flag has the name 'new-ui'"),
+    ({"features": {7: True}}, "plan_features", "a flag has the name 7"),
+    ({"features": {"NEW_UI": None}}, "plan_features", "the flag NEW_UI has the value None"),
+    ({"features": {"NEW_UI": float("inf")}}, "plan_features", "the flag NEW_UI has the value inf"),
+    ({"features": {"2_UIS": True}, "feature_prefix": ""}, "plan_features", "would be the variable 2_UIS"),
+    ({"features": {"NEW_UI": True}, "feature_prefix": "my-"}, "plan_features", "variables is 'my-'"),
     ({"release": "", "image_tag": ""}, "plan_release", "no release"),
     ({"rules": {"standard": {"min_stages": 5}}}, "plan_rules", "it has 3 stages"),
     ({"rules": {"standard": {"min_bake": "15m"}}}, "plan_rules", "judged for 600 s only"),
@@ -187,6 +195,8 @@ def test_a_hot_fix_may_be_shorter_and_is_gated(run: Run) -> None:
         ({"gate": {**GOOD["gate"], "alpha": "2%"}}, False),
         ({"on_hold": "keep"}, False),
         ({"release": "1.0.2"}, False),
+        ({"features": {"NEW_UI": True}}, False),
+        ({"feature_prefix": "FLAG_"}, True),
     ],
 )
 def test_the_hash_follows_what_happens_in_a_region(run: Run, change: Mapping[str, Any], same: bool) -> None:
@@ -213,6 +223,25 @@ def test_the_page(run: Run) -> None:
         "it may move now: 'weekly' allows it", "capacity is skipped: nodes arrive in an hour",
     ):  # fmt: skip
         assert words in text, f"{words!r} is not in\n{text}"
+
+
+FLAGS = {"NEW_UI": True, "LIMIT": 1000000, "RATE": 0.25, "MODE": "fast"}
+
+
+def test_flags_read_the_same_on_both_tracks(run: Run) -> None:
+    services = {**GOOD["services"], "ppo": {"slos": SLOS, "env": {"FEATURE_MODE": "slow", "X": "1"}}}
+    found = run(features=FLAGS, services=services)
+    everywhere = {"FEATURE_NEW_UI": "true", "FEATURE_LIMIT": "1000000", "FEATURE_RATE": "0.25", "FEATURE_MODE": "fast"}
+    assert [track["env"] for track in found["tracks"]] == [
+        everywhere, everywhere, {**everywhere, "FEATURE_MODE": "slow", "X": "1"},
+    ]  # fmt: skip
+    # A chart would write a number as the float that Helm has made of it.
+    assert found["features"] == {"NEW_UI": True, "LIMIT": "1000000", "RATE": "0.25", "MODE": "fast"}
+    page = "\n".join(found["page"])
+    assert "flags     FEATURE_NEW_UI=true, FEATURE_LIMIT=1000000, FEATURE_RATE=0.25, FEATURE_MODE=fast: flip" in page
+    assert run(features=FLAGS, feature_prefix="FLAG_")["plan_hash"] != run(features=FLAGS)["plan_hash"]
+    assert run(features={**FLAGS, "MODE": "slow"})["plan_hash"] != run(features=FLAGS)["plan_hash"]
+    assert run()["tracks"][0] == {"name": "api"} and run()["features"] == {} and "flags" not in "".join(run()["page"])
 
 
 def test_the_keys_of_a_stage_are_those_of_the_gate() -> None:

@@ -64,3 +64,30 @@ def test_a_record_edited_by_hand(text: str, seen: str) -> None:
         load(text, "ConfigMap tars/ga-rollout-tars")
     assert caught.value.reason == "record_invalid"
     assert "ConfigMap tars/ga-rollout-tars" in caught.value.msg and seen in caught.value.msg
+
+
+HELM = {"owner": "helm", "release": "tars", "revision": 4}
+PLAIN = {"owner": "plain", "deployments": {"api": {"container": "api", "image": "app:1"}}}
+
+
+@pytest.mark.parametrize("before", [HELM, PLAIN])
+def test_what_stable_was_before(before: dict[str, Any]) -> None:
+    record = replace(RECORD, before=before)
+    assert load(dump(record), "here") == record
+
+
+def test_a_record_without_it_is_one_that_earlier_versions_write_and_read() -> None:
+    assert "before" not in json.loads(dump(RECORD)) and load(dump(RECORD), "here").before == {}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"owner": "somebody"}, {"revision": 4}, {**HELM, "revision": "4"}, {**HELM, "revision": True},
+        {**HELM, "release": ""}, {**PLAIN, "deployments": []}, "4",
+    ],
+)  # fmt: skip
+def test_what_stable_was_cannot_be_told_from_it(before: Any) -> None:
+    with pytest.raises(RolloutError, match="before is") as caught:
+        load(broken(before=before), "here")
+    assert caught.value.reason == "record_invalid"

@@ -20,8 +20,8 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop
 
 OPTIONS = (
     "state", "namespace", "app", "region", "release", "stable_release", "plan_hash", "run_id", "supersede", "phase",
-    "cohort", "stage", "weights", "intent", "result", "reason", "evidence", "pinned", "soak_for", "hold_for", "on_hold",
-    "approval", "by", "fence", "take_fence", "fence_floor", "ledger", "routes", "note", "lease",
+    "cohort", "stage", "weights", "intent", "result", "reason", "evidence", "pinned", "before", "soak_for", "hold_for",
+    "on_hold", "approval", "by", "fence", "take_fence", "fence_floor", "ledger", "routes", "note", "lease",
 )  # fmt: skip
 
 
@@ -174,3 +174,14 @@ def test_a_record_in_use_is_not_removed(run: Run) -> None:
     with pytest.raises(RolloutError) as caught:
         run(state="absent")
     assert caught.value.reason == "record_in_use"
+
+
+def test_what_stable_was_is_written_once(run: Callable[..., Mapping[str, Any]]) -> None:
+    """A run that goes on sees stable half replaced; and templates of ansible-core 2.18 make texts of numbers."""
+    run(take_fence=True)
+    for phase in ("preflight", "backed_up", "migrated", "canary", "soaking"):
+        run(phase=phase, fence=1)
+    first = run(phase="promoting", fence=1, before={"owner": "helm", "release": "tars", "revision": "4"})
+    assert first["record"]["before"] == {"owner": "helm", "release": "tars", "revision": 4}
+    again = run(intent={"act": "helm"}, fence=1, before={"owner": "helm", "release": "tars", "revision": 5})
+    assert again["record"]["before"]["revision"] == 4
