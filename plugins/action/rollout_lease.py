@@ -38,7 +38,7 @@ class ActionModule(LiveAction):
         given = result.get("invocation", {}).get("module_args", {})
         try:
             if given.get("state") == "held":
-                wanted = _keeper.entry(given, result["lease"]["holder"])
+                wanted = _keeper.entry(given, result["lease"]["holder"], str(self._loader.get_basedir()))
                 _keeper.keep(folder, controller, wanted, _keeper.name(given))
             elif given.get("state") == "released":
                 _keeper.drop(folder, _keeper.name(given))

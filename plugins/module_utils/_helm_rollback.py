@@ -71,6 +71,9 @@ def run(call: Call, program: Run) -> Mapping[str, Any]:
     if params["only_pending"] and not _is_pending(revisions):
         return result
     wanted = params["revision"] or good
+    # First of all: a revision that is brought back already is needed no more, even where Helm has let go of it.
+    if wanted is not None and now.status == "deployed" and wanted in (now.number, now.of):
+        return result
     if wanted is None or not any(revision.number == wanted for revision in revisions):
         raise RolloutError(
             f"The Helm release {params['name']} in {params['namespace']} has no revision "
@@ -79,8 +82,6 @@ def run(call: Call, program: Run) -> Mapping[str, Any]:
             hint=f"It has {', '.join(f'{r.number} ({r.status})' for r in revisions)}",
             details={"good": good},
         )
-    if now.status == "deployed" and wanted in (now.number, now.of):
-        return result
     if not call.check_mode:
         call.stop.check("about to roll the Helm release back")
         helm.rollback(wanted)

@@ -139,7 +139,8 @@ def _wait(call: Call, client: Any, steps: Sequence[Step], fence: int | None, bud
     params = call.params
     if call.check_mode or budget <= 0:
         return {}
-    patience = Patience(budget, params["interval"], params["fault_patience"])
+    # A Deployment that is changed in place may still carry what its controller said of the change before.
+    patience = Patience(budget, params["interval"], params["fault_patience"], frozenset({"progress_deadline"}))
     watch = Watch(client, call.clock, params["namespace"], patience, fence, mark="")
 
     def say(name: str, seen: str, result: str) -> None:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import io
 import json
+import logging
 import multiprocessing
 import os
 import selectors
@@ -25,6 +25,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
@@ -35,6 +36,8 @@ CHUNK = 65536
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # Of the module's arguments and its answer, as core 2.19 and later call it; older ones know but one way.
 PROFILE = "legacy"
+# Variables that the interpreter, the linker or a library reads when a program starts.
+AT_START = ("PYTHON", "LD_", "OPENSSL_", "SSL_CERT_", "LC_", "LANG", "TZ", "MALLOC_")
 _PR_SET_NAME = 15
 
 
@@ -60,21 +63,38 @@ def decode(action: ActionBase, said: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def run(name: str, main: Callable[[], None], arguments: bytes, environment: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Start:
+    """What Ansible would start: the module by its short name and its ``main``, with all that it starts with.
+
+    ``folder`` is the working directory, to which relative paths among the arguments belong.
+    """
+
+    name: str
+    main: Callable[[], None]
+    arguments: bytes
+    environment: Mapping[str, Any]
+    folder: str
+
+
+def bears(environment: Mapping[str, Any]) -> bool:
+    """Whether these variables mean the same after a fork; some are read but once, when a program starts."""
+    return not any(key.startswith(AT_START) for key in environment)
+
+
+def run(start: Start) -> dict[str, Any]:
     """What the module printed and how it ended: ``stdout`` and ``stderr`` (text), ``rc`` (negative: a signal)."""
     out, err = os.pipe(), os.pipe()
-    child = multiprocessing.get_context("fork").Process(
-        target=_become, args=(name, main, arguments, environment, out, err), name=name
-    )
-    # Until it has handlers of its own, those of the worker are in force in the child, and they end the worker's group.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
-        child.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(out[1])
-        os.close(err[1])
-    try:
+        child = multiprocessing.get_context("fork").Process(target=_become, args=(start, out, err), name=start.name)
+        # Until it has handlers of its own those of the worker are in force in it, and they end the worker's group.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            child.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(out[1])
+            os.close(err[1])
         stdout, stderr = _read(child.sentinel, out[0], err[0])
     finally:
         # Whatever ended the reading: a child that still runs sees that nobody listens, and stops.
@@ -104,29 +124,25 @@ def _read(ended: int, *pipes: int) -> list[str]:
     return [bytes(text).decode(errors="surrogateescape") for text in said.values()]
 
 
-def _become(
-    name: str,
-    main: Callable[[], None],
-    arguments: bytes,
-    environment: Mapping[str, str],
-    out: tuple[int, int],
-    err: tuple[int, int],
-) -> None:
+def _become(start: Start, out: tuple[int, int], err: tuple[int, int]) -> None:
     """The child: turn into the process that Ansible would have started for this module, and run it."""
     # What was registered to happen at the end is the controller's, such as the removal of its temporary folder.
     atexit._clear()
     for number in ENDING:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    _name(name)
+    _name(start.name)
     for target, (reader, writer) in ((1, out), (2, err)):
         os.close(reader)
         os.dup2(writer, target)
         os.close(writer)
-    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True)
-    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
-    os.environ.update(environment)
-    basic._ANSIBLE_ARGS = arguments
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    # Ansible's log is the controller's: what libraries write to it passes no scrubber.
+    logging.root.handlers.clear()
+    os.chdir(start.folder)
+    os.environ.update({str(key): str(value) for key, value in start.environment.items()})
+    basic._ANSIBLE_ARGS = start.arguments
     with suppress(ImportError):  # core 2.18 has no profiles, and collects warnings wherever it runs
         from ansible.module_utils import _internal
 
@@ -134,7 +150,7 @@ def _become(
         # Warnings belong into the module's answer, and not at once on the controller's screen.
         _internal.is_controller = False
     try:
-        main()
+        start.main()
     finally:
         sys.stdout.flush()
         atexit._run_exitfuncs()

@@ -40,10 +40,13 @@ def folder(local_tmp: str) -> Path:
     return path
 
 
-def entry(params: Mapping[str, Any], holder: str) -> dict[str, Any]:
-    """What the keeper needs to renew a lease, see ``Entry``. No secret: the path of a kubeconfig, not its content."""
+def entry(params: Mapping[str, Any], holder: str, folder: str) -> dict[str, Any]:
+    """What the keeper needs to renew a lease, see ``Entry``. No secret: the path of a kubeconfig, not its content.
+
+    ``folder``: where the module ran, to which a relative path belongs.
+    """
     return {
-        "kubeconfig": os.path.abspath(params["kubeconfig"]) if params.get("kubeconfig") else "",
+        "kubeconfig": os.path.abspath(os.path.join(folder, params["kubeconfig"])) if params.get("kubeconfig") else "",
         "context": params.get("context") or "",
         "namespace": params["namespace"],
         "name": f"ga-rollout-{params['app']}{'-run' if params.get('scope') == 'run' else ''}",

@@ -69,16 +69,17 @@ class LiveAction(ActionBase):  # type: ignore[misc]  # ansible-core has no types
         return result
 
     def _execute(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        if self._program is None or not self._is_here(task_vars):
+        environment: dict[str, Any] = {}
+        self._compute_environment_string(environment)
+        if self._program is None or not self._is_here(task_vars) or not _forked.bears(environment):
             return dict(self._execute_module(task_vars=task_vars))
         arguments = self._task.args
         self._update_module_args(self._task.action, arguments, task_vars)
         Display().vvv(f"{self._task.action} runs in a fork of the worker, with {sys.executable}")
-        environment: dict[str, str] = {}
-        self._compute_environment_string(environment)
-        said = _forked.run(
-            self._task.action.rpartition(".")[2], self._program.main, _forked.encode(arguments), environment
-        )
+        name = self._task.action.rpartition(".")[2]
+        # Where Ansible starts a module on this machine: the folder of the playbook.
+        folder = str(self._loader.get_basedir())
+        said = _forked.run(_forked.Start(name, self._program.main, _forked.encode(arguments), environment, folder))
         data: dict[str, Any] = _forked.decode(self, said)
         remove_internal_keys(data)
         return data

@@ -284,7 +284,9 @@ class Play:
                 time.sleep(0.005)
 
     def _phase(self, phase: str) -> None:
-        self._until("SELECT 1 FROM pg_stat_progress_create_index WHERE phase LIKE %s", phase, PHASE)
+        # Of a table that others see: the module compares definitions by an index on a table of its own, for a blink.
+        query = "SELECT 1 FROM pg_stat_progress_create_index p JOIN pg_class c ON c.oid = p.relid WHERE p.phase LIKE %s"
+        self._until(query, phase, PHASE)
 
     def _first_sight(self, seen_at: list[float]) -> None:
         """When the module came to the server: Ansible's own start is not the module's time."""

@@ -66,7 +66,7 @@ def before(live: Document, wanted: Target) -> dict[str, Any]:
     """What a Deployment is in all that the target would change, for the record. TrackError where that is a secret."""
     there = {item["name"]: item for item in _container(live, wanted.container).get("env") or []}
     env = {name: there.get(name) for name, item in wanted.env.items() if there.get(name) != item}
-    if found := [name for name, item in env.items() if item and item.get("value") and is_secret_name(name)]:
+    if found := [name for name, item in env.items() if item and is_secret_name(name) and _tells(item.get("value"))]:
         raise TrackError(
             f"The variable {found[0]} of {name_of(live)} would be changed, and what it is now must not be written down",
             reason="env_secret",
@@ -81,6 +81,11 @@ def before(live: Document, wanted: Target) -> dict[str, Any]:
         "config_maps": {new: old for old, new in wanted.config_maps.items() if ("ConfigMap", old) in mounts},
         "secrets": {new: old for old, new in wanted.secrets.items() if ("Secret", old) in mounts},
     }
+
+
+def _tells(value: Any) -> bool:
+    """Whether a value could be a secret; the one of a switch is none, whatever its name (PASSWORDLESS_LOGIN)."""
+    return bool(value) and str(value).lower() not in ("true", "false", "yes", "no", "on", "off", "0", "1")
 
 
 def operations(live: Document, wanted: Target, fence: int | None) -> Sequence[changes.Op]:

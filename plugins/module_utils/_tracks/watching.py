@@ -33,11 +33,12 @@ _MARK = ",".join(f"{key}={value}" for key, value in TRACK_MARK.items())
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds: in all, between two looks, and for a fault that may pass."""
+    """Seconds: in all, between two looks, and for a fault that may pass; ``bears``: faults that may pass as well."""
 
     budget: float
     interval: float = 1.0
     fault: float = 10.0
+    bears: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,9 @@ class Watch:
             if live is not None:
                 changes.check_fence(live, self._fence, f"The Deployment {canary.name}")
             images = set(copying.container_images(canary.body).values())
-            labels = canary.body["spec"]["selector"]["matchLabels"]
-            mine = [pod for pod in readiness.pods_of(pods, labels) if images <= _images(pod)]
+            # Without such labels its pods are not told from others: its own counts decide, and no fault is named.
+            labels = canary.body["spec"]["selector"].get("matchLabels")
+            mine = [pod for pod in readiness.pods_of(pods, labels) if images <= _images(pod)] if labels else []
             found[canary.name] = readiness.progress(live, mine, canary.replicas)
         return found
 
@@ -112,7 +114,8 @@ class Watch:
             if look.fault is None:
                 continue
             since = self._since.setdefault((name, look.fault.reason), deadline.elapsed)
-            if look.fault.final or deadline.elapsed - since >= self._patience.fault:
+            final = look.fault.final and look.fault.reason not in self._patience.bears
+            if final or deadline.elapsed - since >= self._patience.fault:
                 raise _not_ready(last, f"after {deadline.elapsed:.0f} s", look.fault.reason, name)
         there = {(name, look.fault.reason) for name, look in last.items() if look.fault}
         self._since = {key: at for key, at in self._since.items() if key in there}

@@ -185,3 +185,13 @@ def test_the_time_may_carry_its_unit(given: Any) -> None:
     helm = Helm((1, "superseded", 900), (2, "deployed", 60))
     play(helm, only_pending=False, revision=1, wait_timeout=given)
     assert "600s" in next(words for words in helm.asked if words[1] == "rollback")
+
+
+def test_what_is_brought_back_already_needs_no_revision_any_more() -> None:
+    helm = Helm((5, "deployed", 60))
+    helm.described = {5: "Rollback to 3"}
+    assert play(helm, only_pending=False, revision=3)[0]["changed"] is False
+    helm.described = {}
+    with pytest.raises(RolloutError) as caught:
+        play(helm, only_pending=False, revision=3)
+    assert caught.value.reason == "no_revision"

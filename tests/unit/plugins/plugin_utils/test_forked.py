@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -22,8 +23,13 @@ from ansible_collections.tars.rollout.plugins.plugin_utils import _forked
 SPEC: dict[str, Any] = {"text": {"type": "str", "required": True}, "secret": {"type": "str", "no_log": True}}
 
 
-def run(main: Any, environment: dict[str, str] | None = None, **arguments: Any) -> dict[str, Any]:
-    said = _forked.run("some_module_with_a_name", main, _forked.encode(arguments), environment or {})
+def start(main: Any, environment: dict[str, Any] | None = None, folder: str = "/", **arguments: Any) -> dict[str, Any]:
+    name = "some_module_with_a_name"
+    return _forked.run(_forked.Start(name, main, _forked.encode(arguments), environment or {}, folder))
+
+
+def run(main: Any, environment: dict[str, Any] | None = None, folder: str = "/", **arguments: Any) -> dict[str, Any]:
+    said = start(main, environment, folder, **arguments)
     assert said["stderr"] == "" and said["rc"] == 0, said
     answer: dict[str, Any] = json.loads(said["stdout"])
     return answer
@@ -45,7 +51,7 @@ def test_arguments_environment_and_warnings_are_those_of_the_module() -> None:
 
 
 def test_a_wrong_argument_is_the_modules_own_failure() -> None:
-    said = _forked.run("m", lambda: AnsibleModule(argument_spec=SPEC), _forked.encode({}), {})
+    said = start(lambda: AnsibleModule(argument_spec=SPEC))
     assert said["rc"] == 1 and json.loads(said["stdout"])["msg"] == "missing required arguments: text"
 
 
@@ -55,12 +61,12 @@ def test_what_is_larger_than_a_pipe_arrives_whole() -> None:
 
 
 def test_an_exception_is_told_and_is_no_result() -> None:
-    said = _forked.run("m", lambda: 1 // 0, _forked.encode({}), {})
+    said = start(lambda: 1 // 0)
     assert said["rc"] == 1 and said["stdout"] == "" and "ZeroDivisionError" in said["stderr"]
 
 
 def test_a_signal_ends_it_and_not_the_worker() -> None:
-    said = _forked.run("m", lambda: os.kill(os.getpid(), signal.SIGTERM), _forked.encode({}), {})
+    said = start(lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert said["rc"] == -signal.SIGTERM
 
 
@@ -116,7 +122,7 @@ def test_a_reader_that_goes_away_is_seen_by_the_module(monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "fork", fork)
     monkeypatch.setattr(_forked, "_read", read)
     with pytest.raises(Enough):
-        _forked.run("m", _print_for_ever, _forked.encode({}), {})
+        start(_print_for_ever)
     deadline = time.monotonic() + 10
     while os.waitpid(pids[0], os.WNOHANG) == (0, 0):
         assert time.monotonic() < deadline
@@ -125,5 +131,37 @@ def test_a_reader_that_goes_away_is_seen_by_the_module(monkeypatch: pytest.Monke
 
 def _print_for_ever() -> None:
     while True:
-        print("still here")
+        print("still here", flush=True)
         time.sleep(0.05)
+
+
+def test_it_begins_where_ansible_would_start_it_and_takes_values_that_are_no_text(tmp_path: Path) -> None:
+    def main() -> None:
+        found = {"folder": os.getcwd(), "number": os.environ["TARS_NUMBER"], "truth": os.environ["TARS_TRUTH"]}
+        AnsibleModule(argument_spec=SPEC).exit_json(**found)
+
+    here = os.getcwd()
+    answer = run(main, {"TARS_NUMBER": 20, "TARS_TRUTH": True}, str(tmp_path), text="x")
+    assert (answer["folder"], answer["number"], answer["truth"]) == (str(tmp_path), "20", "True")
+    assert os.getcwd() == here
+
+
+def test_what_is_read_when_a_program_starts_needs_a_program() -> None:
+    assert _forked.bears({"HELM_DRIVER": "configmap"})
+    for key in ("PYTHONPATH", "LD_LIBRARY_PATH", "TZ", "LC_ALL"):
+        assert not _forked.bears({"HELM_DRIVER": "configmap", key: "x"})
+
+
+def test_what_libraries_log_does_not_come_to_the_controllers_log(tmp_path: Path) -> None:
+    log = logging.FileHandler(tmp_path / "ansible.log")
+    logging.root.addHandler(log)
+    try:
+
+        def main() -> None:
+            logging.getLogger("kubernetes").error("a token")
+            AnsibleModule(argument_spec=SPEC).exit_json()
+
+        run_said = start(main, text="x")
+    finally:
+        logging.root.removeHandler(log)
+    assert run_said["rc"] == 0 and (tmp_path / "ansible.log").read_text() == ""

@@ -237,3 +237,44 @@ def test_a_variable_keeps_its_place_and_its_source() -> None:
     assert [item["name"] for item in after["spec"]["template"]["spec"]["containers"][0]["env"]] == ["LEVEL", "ALL"]
     assert there["env"] == {"LEVEL": source}
     assert replacing.replaced(after, replacing.kept(there, "api")) == live
+
+
+def test_a_switch_is_no_secret_whatever_its_name(act: Any) -> None:
+    cluster = Cluster(plain())
+    cluster.spec("api")["containers"][0]["env"].append({"name": "FEATURE_PASSWORDLESS_LOGIN", "value": "false"})
+    done = act(cluster, {"name": "api", "env": {"FEATURE_PASSWORDLESS_LOGIN": "true"}})
+    assert done["before"]["api"]["env"]["FEATURE_PASSWORDLESS_LOGIN"]["value"] == "false"
+
+
+class Slow(Cluster):
+    """Its controller still says of the change before that it came to nothing, and takes some looks to be whole."""
+
+    looks = 0
+
+    def list(self, kind: Kind, namespace: str = "", *, labels: str = "") -> list[dict[str, Any]]:
+        found = super().list(kind, namespace, labels=labels)
+        if kind.plural == "deployments":
+            self.looks += 1
+            said = {
+                "type": "Progressing",
+                "status": "False",
+                "reason": "ProgressDeadlineExceeded",
+                "message": "too late",
+            }
+            for item in found if self.patches and self.looks < 9 else []:
+                item["status"] |= {"availableReplicas": 0, "conditions": [said]}
+        return found
+
+
+def test_what_was_said_of_the_change_before_ends_nothing(act: Any) -> None:
+    assert act(Slow(plain()), {"name": "api"})["services"][0]["ready"] == 3
+    with pytest.raises(RolloutError) as caught:
+        act(Slow(plain()), {"name": "api"}, fault_patience=2.0)
+    assert caught.value.reason == "progress_deadline"
+
+
+def test_one_that_selects_by_expressions_alone(act: Any) -> None:
+    cluster = Cluster(plain())
+    there = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["api"]}]}
+    cluster.objects["api"]["spec"]["selector"] = there
+    assert act(cluster, {"name": "api", "with_stable": True})["services"][0]["ready"] == 3
