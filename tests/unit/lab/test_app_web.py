@@ -188,3 +188,14 @@ def test_a_websocket_speaks_echoes_and_is_told_to_go_when_the_service_goes() -> 
         assert 'websocket_reconnections_total{version="1.1.0"} 1.0' in text
 
     visit(body)
+
+
+def test_a_websocket_opens_where_requests_fail() -> None:
+    """A smoke request opens one: a bad release is the gate's to find, and not now and then the smoke's."""
+
+    async def body(client: Client, state: State) -> None:
+        assert (await client.get("/")).status == 500
+        socket = await client.ws_connect("/ws")
+        assert json.loads((await socket.receive()).data)["pod"] == "pod-1"
+
+    visit(body, faults=Faults(error_share=1.0))

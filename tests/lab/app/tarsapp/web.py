@@ -69,7 +69,8 @@ async def _guarded(state: State, request: web.Request, handler: Handler) -> web.
         delay = state.faults.delay(state.rng) + _asked_delay(request)
         if delay:
             await asyncio.sleep(delay)
-        if state.faults.fails(state.rng):
+        # One WebSocket is many messages: whether it opens is no share of requests, and for a smoke request a draw of lots.
+        if not _opens_socket(request) and state.faults.fails(state.rng):
             return refusal(500, "this release fails a share of its requests")
         return await handler(request)
     except web.HTTPException as error:
@@ -77,6 +78,10 @@ async def _guarded(state: State, request: web.Request, handler: Handler) -> web.
     except (DatabaseError, QueueError) as error:
         log.warning("%s %s: %s", request.method, request.path, error)
         return refusal(503, str(error))
+
+
+def _opens_socket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _asked_delay(request: web.Request) -> float:
