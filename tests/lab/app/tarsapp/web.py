@@ -69,7 +69,7 @@ async def _guarded(state: State, request: web.Request, handler: Handler) -> web.
         delay = state.faults.delay(state.rng) + _asked_delay(request)
         if delay:
             await asyncio.sleep(delay)
-        # One WebSocket is many messages: whether it opens is no share of requests, and for a smoke request a draw of lots.
+        # A WebSocket is many messages: whether it opens is no share of requests, and to a smoke request a draw of lots.
         if not _opens_socket(request) and state.faults.fails(state.rng):
             return refusal(500, "this release fails a share of its requests")
         return await handler(request)
