@@ -104,16 +104,20 @@ class Load:
             self.give(other, "at_work" if other == region else "served")
 
     def after(self, region: str) -> None:
-        """The turn of this region ends soon: get the one after it ready, which is the first one after the last."""
-        self.give(self._regions[(self._regions.index(region) + 1) % len(self._regions)], "next")
+        """The turn of this region ends soon: get the one after it ready; after the last one all, for the next rollout.
+
+        A rollout looks at all regions before the first of them moves, and at a minute of each one's past.
+        """
+        at = self._regions.index(region)
+        for following in self._regions[at + 1 : at + 2] or self._regions[:at]:
+            self.give(following, "next")
 
     def part(self, folder: Path) -> Totals:
         """What was counted so far. From here on all is counted anew and written to that folder, without a gap."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         for region, before in list(self._running.items()):
-            # One that has the region's turn has had it.
-            self._running[region] = self._start(region, "next" if before.what == "at_work" else before.what)
+            self._running[region] = self._start(region, "next")
             self._stop(before)
         counted, self.totals = self.totals, Totals()
         return counted

@@ -31,11 +31,11 @@ while True:
 """
 
 
-def load(folder: Path, silent: bool = False) -> Load:
+def load(folder: Path, silent: bool = False, regions: tuple[str, ...] = ("staging", "us_west_2")) -> Load:
     program = folder / "lab"
     program.write_text(GENERATOR.format(python=sys.executable, silent=silent))
     program.chmod(0o700)
-    return Load(program, folder / "good", ("staging", "us_west_2"))
+    return Load(program, folder / "good", regions)
 
 
 def wait_for(folder: Path, count: int) -> None:
@@ -71,16 +71,23 @@ def test_one_that_began_and_tells_nothing_is_a_fault(tmp_path: Path) -> None:
         pass
 
 
-def test_a_new_part_begins_without_a_gap_and_counts_anew(tmp_path: Path) -> None:
-    with load(tmp_path).running() as running:
-        wait_for(tmp_path, 2)
-        running.at_work("us_west_2")
-        wait_for(tmp_path, 4)
-        running.after("us_west_2")  # the last one: the first comes next
-        wait_for(tmp_path, 5)
+def test_after_the_last_turn_all_are_ready_for_the_next_part_which_counts_anew(tmp_path: Path) -> None:
+    with load(tmp_path, regions=("a", "b", "c")).running() as running:
+        wait_for(tmp_path, 3)
+        for turn, count in ((running.at_work, 6), (running.after, 7)):
+            turn("b")
+            wait_for(tmp_path, count)
+        for turn, count in ((running.at_work, 9), (running.after, 11)):
+            turn("c")
+            wait_for(tmp_path, count)
         good = running.part(tmp_path / "bad")
-        while len(list((tmp_path / "bad").glob("*.jsonl"))) < 2:
+        while len(list((tmp_path / "bad").glob("*.jsonl"))) < 3:
             time.sleep(0.02)
-    assert good.requests == 5 * 7 and running.totals.requests == 2 * 7
-    names = sorted(path.stem for path in (tmp_path / "bad").glob("*.jsonl"))
-    assert names == ["staging-6-next", "us_west_2-7-next"]
+    names = [path.stem for path in (tmp_path / "good").glob("*.jsonl")]
+    # b has its turn, then c is made ready; c has its turn, then those before it are.
+    assert sorted(name for name in names if int(name.split("-")[1]) > 3) == [
+        "a-10-next", "a-4-served", "b-11-next", "b-5-at_work", "b-8-served", "c-6-served", "c-7-next", "c-9-at_work",
+    ]  # fmt: skip
+    assert good.requests == 11 * 7 and running.totals.requests == 3 * 7
+    names = [path.stem for path in (tmp_path / "bad").glob("*.jsonl")]
+    assert sorted(name.partition("-")[0] + name[-5:] for name in names) == ["a-next", "b-next", "c-next"]
