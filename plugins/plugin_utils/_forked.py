@@ -31,9 +31,9 @@ from typing import Any
 
 from ansible.module_utils import basic
 from ansible.plugins.action import ActionBase
+from ansible_collections.tars.rollout.plugins.module_utils._module import ENDING
 
 CHUNK = 65536
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # Of the module's arguments and its answer, as core 2.19 and later call it; older ones know but one way.
 PROFILE = "legacy"
 # Variables that the interpreter, the linker or a library reads when a program starts.
@@ -79,7 +79,7 @@ class Start:
 
 def bears(environment: Mapping[str, Any]) -> bool:
     """Whether these variables mean the same after a fork; some are read but once, when a program starts."""
-    return not any(key.startswith(AT_START) for key in environment)
+    return not any(str(key).startswith(AT_START) for key in environment)
 
 
 def run(start: Start) -> dict[str, Any]:
