@@ -104,7 +104,9 @@ def a_build_of_another(database: dict[str, Any], statement: str, table: str) -> 
         thread = threading.Thread(target=other.execute, args=(statement.encode(),))
         thread.start()
         with psycopg.connect(**database, autocommit=True) as look:
-            while look.execute("SELECT 1 FROM pg_stat_progress_create_index").fetchone() is None:
+            seen = """SELECT 1 FROM pg_stat_progress_create_index
+                WHERE datname = current_database() AND relid = %s::regclass"""
+            while look.execute(seen, [table]).fetchone() is None:
                 time.sleep(0.05)
         try:
             yield writer
