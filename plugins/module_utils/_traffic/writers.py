@@ -69,11 +69,14 @@ def since_ours(document: Mapping[str, Any]) -> tuple[str, str] | None:
     """Who wrote the routes after us, and when, by the API server's own notes; None when what we wrote stands.
 
     The list of routes has one owner: whoever changed it last. Others appear beside us when they write the same values.
+    Where we wrote our annotations alone, the list stays its writer's, who wrote it before.
     """
     writes = _writes(document)
-    if not writes or any(manager == MANAGER for manager, _at in writes):
+    last = _last(writes)
+    if last is None or any(manager == MANAGER for manager, _at in writes):
         return None
-    return _last(writes)
+    # The notes count in seconds: within one of them nobody knows who was first, and then it is said.
+    return last if last[1] >= _ours_at(document) else None
 
 
 def _writes(document: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
@@ -82,6 +85,12 @@ def _writes(document: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         for entry in (document.get("metadata") or {}).get("managedFields") or []
         if _ROUTES & set((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
+
+
+def _ours_at(document: Mapping[str, Any]) -> str:
+    """When we last wrote anything of the object, empty where we did not."""
+    noted = (document.get("metadata") or {}).get("managedFields") or []
+    return max((str(entry.get("time", "")) for entry in noted if entry.get("manager") == MANAGER), default="")
 
 
 def _last(writes: Sequence[tuple[str, str]]) -> tuple[str, str] | None:

@@ -137,6 +137,19 @@ def test_a_second_writer_is_named() -> None:
     assert plan(Wish(0, cut=CUT), document=document).ops
 
 
+@pytest.mark.parametrize(
+    "ours_at,named",
+    [("2026-01-31T11:59:59Z", True), ("2026-01-31T12:00:00Z", True), ("2026-01-31T12:00:01Z", False)],
+)
+def test_who_wrote_before_our_annotations_is_no_second_writer(ours_at: str, named: bool) -> None:
+    ours = {"manager": "tars.rollout", "time": ours_at, "fieldsV1": {"f:metadata": {"f:annotations": {}}}}
+    document = managed("helm", "2026-01-31T12:00:00Z", {marks.FENCE: "7"}, ours)
+    if named:
+        assert refused(Wish(25, fence=7), document=document).reason == "second_writer"
+    else:
+        assert plan(Wish(25, fence=7), document=document).ops
+
+
 FLAGGER = {"ownerReferences": [{"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "api"}]}
 ROLLOUT = {"ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "api"}]}
 BY_NAME = [{"manager": "rollouts-controller", "time": "2026-01-31T12:00:00Z", "fieldsV1": {"f:spec": {"f:http": {}}}}]
