@@ -293,7 +293,8 @@ patches: {description: Patches sent in this call., returned: success, type: int}
 elapsed: {description: Seconds that the call took., returned: success, type: float}
 moved_at:
   description:
-    - When the weights were in force, with O(observe) as it was seen.
+    - When the weights were in force. With O(observe), when the last gateway was seen to use them; requests are counted
+      after that.
     - The option O(tars.rollout.slo_gate#module:since) takes it.
   returned: success
   type: str

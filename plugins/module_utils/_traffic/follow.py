@@ -60,6 +60,8 @@ class Follower:
         self._routes = RouteProof(self._watching, clock)
         self._clock = clock
         self._patience = patience
+        self.in_force_at: float | None = None
+        """Seconds since 1970 UTC: when the last gateway was seen to use the new routes. None until then."""
 
     def prepare(self, plans: Sequence[Plan]) -> None:
         """To be called before the routes are written; see RouteProof."""
@@ -71,6 +73,7 @@ class Follower:
         TrafficError when a gateway does not take the new routes.
         """
         arrived = self._routes.wait(plans, self._patience.route, self._patience.away)
+        self.in_force_at = self._clock.now()
         deadline = Deadline(self._clock, self._patience.share)
         start = self._watching.counts(deadline)
         looks = {plan.target.service: _Look(plan, start) for plan in plans}

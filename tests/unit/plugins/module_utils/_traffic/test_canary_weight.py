@@ -16,6 +16,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._errors import Rollou
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
 from ansible_collections.tars.rollout.plugins.module_utils._record import ledger
+from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop
 from mesh import Server, counted, fault, virtual_service
 
@@ -100,7 +101,10 @@ def test_check_mode_has_the_keys_of_an_observed_run(run: Run) -> None:
 
 
 def test_share_is_proven(run: Run) -> None:
+    start = moment(run.clock.now())
     result = run(observe=OBSERVE)
+    # The gateways had the routes at once; the rest of the time was counting under the new weight.
+    assert result["moved_at"] == start and result["elapsed"] >= 0.5
     share = result["services"][0]["share"]
     assert share["state"] == "proven" and share["low"] > 10
     assert result["services"][0]["gateways"] == 2
