@@ -99,6 +99,13 @@ def test_a_second_run_of_a_finished_rollout_reads_and_changes_nothing(world: Wor
     assert "the Deployment api has lab/app:1.0.0 and not 1.0.1" in said
     assert world.api.writes == []
 
+    # A region by itself is looked at in the same way.
+    code, out = world.play("rollout_region.yml", rollout_group="us_west_2")
+    assert code != 0 and outcomes(out) == [("refused", "us-west-2")] and "25 % to the canary, which is gone" in out, out
+    code, out = world.play("rollout_region.yml", rollout_group="staging")
+    assert code == 0 and "nothing to do, it was promoted before" in " ".join(out.split()), out
+    assert world.api.writes == []
+
 
 def test_records_that_stand_in_the_way_are_refused_with_what_was_seen(world: World) -> None:
     """Another plan in mid-rollout, an edited record and one of a newer format: one run tells of all three."""
@@ -115,6 +122,42 @@ def test_records_that_stand_in_the_way_are_refused_with_what_was_seen(world: Wor
     assert "by another plan (sha256:other) than the one given" in said
     assert "phase is 'canery'" in said and "has the format 99 and this collection knows" in said
     assert said.count("Nothing was moved here") == 3 and world.api.writes == []
+
+
+# What a canary of ours is told by.
+MARKS = {"ga.rollout/track": "canary"}
+
+
+def test_a_rollback_needs_no_record(world: World) -> None:
+    """None is there, or one that nobody can read: what canaries there are lose their traffic and go."""
+    space = world.namespace("us_west_2")
+    code, out = world.play("rollback.yml", "--limit", "us_west_2")
+    said = " ".join(out.split())
+    assert code != 0 and "us-west-2 has no release under way (the record says nothing)" in said, out
+    assert world.api.writes == []
+
+    for text, weight, word in ((None, 50, "api"), ("{", 0, "Deployment api-canary")):
+        if text:
+            world.write("us_west_2", text)
+        world.copy("us_west_2", "api-canary")
+        canary = world.api.objects[space, "deployments", "api-canary"]
+        canary["metadata"]["labels"].update(MARKS)
+        # Nobody here ends the pods of a Deployment that goes.
+        world.api.objects.pop((space, "pods", "api-1"), None)
+        world.weigh("us_west_2", weight)
+        world.api.writes.clear()
+        code, out = world.play("rollback.yml", "--limit", "us_west_2", "--check")
+        assert code == 0 and world.api.writes == [], out
+        code, out = world.play("rollback.yml", "--limit", "us_west_2")
+        said = " ".join(out.split())
+        assert code == 0 and outcomes(out) == [("rolled_back", "us-west-2")], out
+        assert f"us-west-2 has no record that can be read, but a rollout has been here: {word}" in said
+        assert "see that stable is what it shall be" in said
+        route = world.api.objects[space, "virtualservices", "api"]["spec"]["http"][0]["route"]
+        assert [arm["weight"] for arm in route] == [100, 0]
+        assert (space, "deployments", "api-canary") not in world.api.objects
+        assert (space, "deployments", "api") in world.api.objects
+        assert all(write[2] != "configmaps" for write in world.api.writes), world.api.writes
 
 
 def test_a_clock_five_minutes_off_is_refused(world: World) -> None:
