@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils import _cluster
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
+from ansible_collections.tars.rollout.plugins.module_utils._exchange import silent
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 from ansible_collections.tars.rollout.plugins.module_utils._record.ledger import Event, Ledger
@@ -147,7 +148,7 @@ def _once(service: Service, item: smoke.Request) -> tuple[int, str]:
             raise
         return int(fault.details.get("status") or 0), fault.msg
     except Exception as fault:
-        if type(fault).__module__.partition(".")[0] not in ("urllib3", "http") and not isinstance(fault, OSError):
+        if not silent(fault):
             raise
         return 0, f"no answer came: {_plain(fault)}"
     headers = {str(name).lower(): str(value) for name, value in answer.headers.items()}

@@ -17,11 +17,14 @@ from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Line
 from ansible_collections.tars.rollout.plugins.module_utils._record.ledger import Event, Ledger
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import left, report, request
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.at_once import at_once
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.follow import Followed, Follower, Patience
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.gateways import Gateways, Source, Where
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Plan, TrafficError
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.probes import ProbeProof, parse
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.share import Share, Z
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
@@ -45,6 +48,9 @@ class Work:
                 observe["route_timeout"], observe["timeout"], observe["interval"], quiet, observe["away"]
             )
             self.follower = Follower(_source(call, client), call.clock, patience)
+        self.probes: ProbeProof | None = None
+        if (probes := parse(call.params["probes"], call.params["release"] or "")) is not None:
+            self.probes = ProbeProof(probes, call.params["release"], Kubernetes(client), call.clock)
         self.ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
         # A cut asks nobody: a rollback waits for no lease.
         self.guard = _guard.guard_of(call, client) if call.params["cut"] is None else None
@@ -120,12 +126,20 @@ def _follow(
     try:
         seen = follower.follow([item.plan for item in moved], tell)
     except RolloutError as error:
-        raise TrafficError(
-            f"{error.msg.rstrip('.')}; the weights are written, whether traffic follows is not known",
-            reason=error.reason,
-            hint=error.hint,
-            details={**error.details, "services": list(entries)},
-        ) from None
+        fault: RolloutError | None = error
+        if (
+            work.probes is not None
+            and all(item.plan.wanted == 0 for item in moved)
+            and error.reason != "control_plane_away"
+        ):
+            fault, seen = _probe(work, work.probes, moved, error)
+        if fault is not None:
+            raise TrafficError(
+                f"{fault.msg.rstrip('.')}; the weights are written, whether traffic follows is not known",
+                reason=fault.reason,
+                hint=fault.hint,
+                details={**fault.details, "services": list(entries)},
+            ) from None
     for item in seen:
         if item.route_after > SLOW:
             work.call.warn(
@@ -143,6 +157,27 @@ def _follow(
             details={"services": result},
         )
     return result
+
+
+def _probe(
+    work: Work, proof: ProbeProof, moved: Sequence[Moved], error: RolloutError
+) -> tuple[RolloutError | None, list[Followed]]:
+    """What users get, where the gateways cannot be asked; the fault says of both why nothing is known."""
+    seconds, since = work.call.params["observe"]["route_timeout"], Deadline(work.call.clock, 0)
+    work.call.warn(f"{error.msg.rstrip('.')}; requests through the gateway are the proof instead")
+
+    def prove(item: Moved) -> Followed:
+        found = proof.prove(item.plan.target, seconds)
+        share = Share(found.canary, found.other, 0.0, 0.0, 100.0 * Z * Z / (found.other + Z * Z))
+        seen = Followed(item.plan, 0, since.elapsed, "probed", share, since.elapsed)
+        _say(work, seen.plan, report.share_text(seen), report.WORDS[seen.state])
+        return seen
+
+    try:
+        return None, at_once(list(moved), prove, lambda failed, count: f"{failed} of {count} routes not proven")
+    except RolloutError as fault:
+        msg = f"{error.msg.rstrip('.')}; and by requests: {fault.msg}"
+        return TrafficError(msg, reason="not_proven", hint=fault.hint, details=dict(fault.details)), []
 
 
 def _say(work: Work, plan: Plan, seen: str, result: str) -> None:

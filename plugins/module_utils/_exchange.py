@@ -189,3 +189,8 @@ class _PlainPool(_Released, HTTPConnectionPool):
 
 class _TlsPool(_Released, HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
+
+
+def silent(fault: Exception) -> bool:
+    """Whether that means no answer came: a fault of the network or of the protocol, and none of ours."""
+    return isinstance(fault, OSError) or type(fault).__module__.partition(".")[0] in ("urllib3", "http")

@@ -193,6 +193,38 @@ options:
             description: Matchers of the series of the gateways; these need the label C(pod).
             type: str
             default: job="gateway"
+  probes:
+    description:
+      - Requests through the gateway, as users send them, are the proof of weight 0 where the gateways cannot be asked
+        or do not show the new routes. Every answer must name another release than O(release).
+      - Only used with O(observe), after that has failed, and within another O(observe.route_timeout). Not while the
+        mesh's control plane is away, when weights cannot have arrived.
+      - This proof is weaker, as it knows only the gateways that the requests have met. A warning says that it was used.
+    type: dict
+    suboptions:
+      url:
+        description: Address of the gateway, such as V(https://gateway.example.net).
+        type: str
+        required: true
+      header:
+        description: The header of an answer that names the release which gave it.
+        type: str
+        default: x-version
+      path:
+        description: The path that is asked for. The route that is moved must be the one that such a request takes.
+        type: str
+        default: /
+      count:
+        description: How many requests are sent per route, each on a connection of its own; 1 to 1000.
+        type: int
+        default: 50
+      validate_certs:
+        description: Whether to check the gateway's certificate.
+        type: bool
+        default: true
+      ca:
+        description: Path of a bundle of certificates.
+        type: path
   timeout:
     description: Seconds within which a conflict or a busy API server is answered with another try, at most five.
     type: float
@@ -331,6 +363,14 @@ def spec() -> dict[str, Any]:
         "validate_certs": {"type": "bool", "default": True},
         "selector": {"type": "str", "default": 'job="gateway"'},
     }
+    probes = {
+        "url": {"type": "str", "required": True},
+        "header": {"type": "str", "default": "x-version"},
+        "path": {"type": "str", "default": "/"},
+        "count": {"type": "int", "default": 50},
+        "validate_certs": {"type": "bool", "default": True},
+        "ca": {"type": "path"},
+    }
     gateways = {
         "namespace": {"type": "str", "default": "istio-system"},
         "labels": {"type": "str", "default": "istio=ingressgateway"},
@@ -351,6 +391,7 @@ def spec() -> dict[str, Any]:
         "fence": {"type": "raw"},
         "observe": {"type": "dict", "options": observe},
         "gateways": {"type": "dict", "options": gateways, "apply_defaults": True},
+        "probes": {"type": "dict", "options": probes},
         "timeout": {"type": "float", "default": 10.0},
         "region": {"type": "str", "default": ""},
         "ledger": {"type": "path"},

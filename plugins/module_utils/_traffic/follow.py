@@ -42,7 +42,10 @@ class Patience:
 
 @dataclass(frozen=True)
 class Followed:
-    """What was seen of one route. ``state``: proven, unchanged, undecided, not_followed, no_traffic, not_counted."""
+    """What was seen of one route.
+
+    ``state``: proven, unchanged, undecided, not_followed, no_traffic, not_counted; probed where no gateway was asked.
+    """
 
     plan: Plan
     gateways: int

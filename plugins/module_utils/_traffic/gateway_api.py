@@ -20,6 +20,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import
     TrafficError,
     Upstream,
 )
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.plain import EVERYWHERE, any_known
 
 
 class GatewayApi:
@@ -75,6 +76,30 @@ class GatewayApi:
                 if refs and all(canary in (ref.get("name"), _host(ref, target)) for ref in refs):
                     return next((str(host) for host in spec.get("hostnames") or [] if "*" not in str(host)), "")
         return None
+
+    def plain_host(self, document: Document, target: Target, path: str) -> str | None:
+        spec = document.get("spec") or {}
+        rules = spec.get("rules") or []
+        index, _found = _rule(rules, target)
+        takes = [any_known(_matches(match, path) for match in rule.get("matches") or [{}]) for rule in rules]
+        # The most exact rule wins, wherever it stands: which one that is, is not guessed.
+        if target.kind != "HTTPRoute" or None in takes or not takes[index] or sum(map(bool, takes)) > 1:
+            return None
+        return next((str(host) for host in spec.get("hostnames") or [] if "*" not in str(host)), "")
+
+
+def _matches(match: Mapping[str, Any], path: str) -> bool | None:
+    """Whether a GET of that path without headers of its own matches; None where that cannot be told from here."""
+    asked = {str(item.get("name")).lower() for item in match.get("headers") or []}
+    if asked - EVERYWHERE or match.get("queryParams") or match.get("method", "GET") != "GET":
+        return False
+    where = match.get("path") or {}
+    kind, value = where.get("type", "PathPrefix"), str(where.get("value", "/"))
+    if asked or kind not in ("PathPrefix", "Exact"):
+        return None
+    if kind == "Exact":
+        return path == value
+    return path == value or path.startswith(f"{value.rstrip('/')}/")
 
 
 def _by_header(match: Mapping[str, Any], header: str, value: str) -> bool:

@@ -20,6 +20,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import
     TrafficError,
     Upstream,
 )
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.plain import EVERYWHERE, any_known
 
 
 class Istio:
@@ -84,6 +85,28 @@ class Istio:
                 # Istio takes the first route that matches: none behind this one gets a request.
                 return None
         return None
+
+    def plain_host(self, document: Document, target: Target, path: str) -> str | None:
+        spec = document.get("spec") or {}
+        index, weighted = _route(spec, target)
+        for route in (spec.get("http") or [])[: index + 1]:
+            takes = any_known(_matches(match, path) for match in route.get("match") or [{}])
+            if takes or takes is None:
+                return _concrete(spec.get("hosts") or []) if takes and route is weighted else None
+        return None
+
+
+def _matches(match: Mapping[str, Any], path: str) -> bool | None:
+    """Whether a GET of that path without headers of its own matches; None where that cannot be told from here."""
+    asked = {str(name).lower() for name in match.get("headers") or {}}
+    if asked - EVERYWHERE:
+        return False
+    if asked or set(match) - {"name", "uri", "headers"}:
+        return None
+    uri = match.get("uri") or {"prefix": ""}
+    if "exact" in uri:
+        return path == str(uri["exact"])
+    return path.startswith(str(uri["prefix"])) if "prefix" in uri else None
 
 
 def _by_header(match: Mapping[str, Any], header: str, value: str) -> bool:

@@ -109,6 +109,12 @@ class Dialect(Protocol):
         Empty where the object takes any host; None where it has no such route.
         """
 
+    def plain_host(self, document: Document, target: Target, path: str) -> str | None:
+        """A host at which a GET of that path, without headers of its own, is routed by the target's route.
+
+        Empty where the object takes any host; None where another route takes it, or that cannot be told.
+        """
+
 
 @dataclass(frozen=True)
 class Cut:

@@ -47,34 +47,44 @@ class Way(Protocol):
         """One GET, see ``_exchange.get``; RolloutError or OSError when no answer came."""
 
 
+class AtGateway:
+    """At the gateway, as users come. ``host`` is what they call the service, empty where any name will do."""
+
+    def __init__(self, url: str, host: str, validate_certs: bool = True, ca: str = "") -> None:
+        self._url = url.rstrip("/")
+        self._host = host
+        options: dict[str, Any] = {}
+        if url.startswith("https:"):
+            options = {"cert_reqs": "CERT_REQUIRED" if validate_certs else "CERT_NONE"}
+            if not validate_certs:
+                # Said once by the option, and not once more with each request.
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+            if ca:
+                options["ca_certs"] = ca
+            if host:
+                # The name that users type is the one that certificate and route are about, whatever the address is.
+                options |= {"server_hostname": host, "assert_hostname": host if validate_certs else False}
+        self._manager = _exchange.bound(urllib3.PoolManager(**options))
+
+    def ask(self, path: str, headers: Mapping[str, str], seconds: float, farewell: bytes = b"") -> Answer:
+        """One GET, see ``_exchange.get``; OSError or a fault of urllib3 when no answer came."""
+        sent = {"User-Agent": "tars.rollout", **headers, **({"Host": self._host} if self._host else {})}
+        limits = Limits(min(CONNECT, seconds), seconds, seconds)
+        return _exchange.get(self._manager, self._url + path, sent, limits, farewell)
+
+
 class ByHeader:
-    """At the gateway, as users come, with the header that the route sends to the canary."""
+    """At the gateway, with the header that the route sends to the canary."""
 
     kind = "header"
 
     def __init__(self, door: Door, host: str) -> None:
-        self._door = door
-        self._host = host
+        self._header = {door.header: door.value}
+        self._gateway = AtGateway(door.url, host, door.validate_certs, door.ca)
         self.text = f"with {door.header}: {door.value} at {host or urlsplit(door.url).netloc}"
-        options: dict[str, Any] = {}
-        if door.url.startswith("https:"):
-            options = {"cert_reqs": "CERT_REQUIRED" if door.validate_certs else "CERT_NONE"}
-            if not door.validate_certs:
-                # Said once by the option, and not once more with each request.
-                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-            if door.ca:
-                options["ca_certs"] = door.ca
-            if host:
-                # The name that users type is the one that certificate and route are about, whatever the address is.
-                options |= {"server_hostname": host, "assert_hostname": host if door.validate_certs else False}
-        self._manager = _exchange.bound(urllib3.PoolManager(**options))
 
     def ask(self, path: str, headers: Mapping[str, str], seconds: float, farewell: bytes) -> Answer:
-        sent = {"User-Agent": "tars.rollout", **headers, self._door.header: self._door.value}
-        if self._host:
-            sent["Host"] = self._host
-        limits = Limits(min(CONNECT, seconds), seconds, seconds)
-        return _exchange.get(self._manager, self._door.url.rstrip("/") + path, sent, limits, farewell)
+        return self._gateway.ask(path, {**headers, **self._header}, seconds, farewell)
 
 
 class Inside:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._record import lease, process
@@ -158,6 +161,72 @@ def test_a_rollback_needs_no_record(world: World) -> None:
         assert (space, "deployments", "api-canary") not in world.api.objects
         assert (space, "deployments", "api") in world.api.objects
         assert all(write[2] != "configmaps" for write in world.api.writes), world.api.writes
+
+
+@pytest.fixture
+def users() -> Iterator[HTTPServer]:
+    """A gateway's door: what users get there, and from which release."""
+
+    class Door(BaseHTTPRequestHandler):
+        release = OLD
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("x-version", type(self).release)
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Door)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_rollback_whose_gateways_cannot_be_asked(world: World, users: HTTPServer) -> None:
+    """Requests are the proof then; where they prove nothing the canary stays, and nobody says that all is well."""
+    host, space = "us_west_2", world.namespace("us_west_2")
+    world.record(host, world.plan_hash(), phase="canary", cohort="all", stage=0, weights={"api": 50})
+    world.weigh(host, 50)
+    world.copy(host, "api-canary")
+    world.api.objects[space, "deployments", "api-canary"]["metadata"]["labels"].update(MARKS)
+    for key in [key for key in world.api.objects if key[1] == "pods"]:
+        del world.api.objects[key]
+    url = f"http://127.0.0.1:{users.server_port}"
+    users.RequestHandlerClass.release = NEW  # type: ignore[attr-defined]
+    world.vars["rollout_observe"] = {"route_timeout": 1}
+    for more in ({}, {"preflight_probe_url": url}):
+        code, out = world.play("rollback.yml", "--limit", host, **more)
+        said = " ".join(out.split())
+        assert code != 0 and outcomes(out) == [("not_proven", "us-west-2")], out
+        assert "the weights are written, whether traffic follows is not known" in said
+        assert ("and by requests: of 50 requests by route primary" in said) == bool(more)
+        assert "The weights say 0, and the canaries stay: see to the gateways" in said
+        assert world.read(host)["phase"] == "rolling_back"
+        assert (space, "deployments", "api-canary") in world.api.objects
+
+    users.RequestHandlerClass.release = OLD  # type: ignore[attr-defined]
+    code, out = world.play("rollback.yml", "--limit", host, preflight_probe_url=url)
+    assert code == 0 and outcomes(out) == [("rolled_back", "us-west-2")], out
+    assert "requests through the gateway are the proof instead" in " ".join(out.split())
+    assert world.read(host)["phase"] == "rolled_back"
+    assert (space, "deployments", "api-canary") not in world.api.objects
+
+
+def test_a_rollout_that_cannot_prove_its_rollback_says_so(third_fails: World) -> None:
+    world = third_fails
+    del world.api.objects["istio-system", "pods", "gateway-1"]
+    world.vars["rollout_observe"] = {"route_timeout": 1}
+    code, out = world.play("rollout_region.yml", rollout_group="us_east_1")
+    said = " ".join(out.split())
+    assert code != 0 and outcomes(out) == [("not_proven", "us-east-1")], out
+    assert said.count("OUTCOME not_proven") == 1
+    assert "GO ON WITH" in said and "rollback.yml --limit us_east_1" in said
+    told = json.loads((world.folder / "evidence" / "outcome-us-east-1.json").read_text())
+    assert (told["outcome"], told["code"]) == ("not_proven", "not_proven"), told
+    assert world.read("us_east_1")["phase"] == "rolling_back"
 
 
 def test_a_clock_five_minutes_off_is_refused(world: World) -> None:

@@ -45,7 +45,7 @@ class Run:
         params = {
             "services": services, "weight": 25, "cut": None, "release": "2.1.0", "lift_cut": False, "tolerate": [],
             "fence": 3, "observe": None, "gateways": GATEWAYS, "timeout": 10.0, "region": "us-west-2",
-            "ledger": str(self.folder / "ledger"), **options,
+            "ledger": str(self.folder / "ledger"), "probes": None, **options,
         }  # fmt: skip
         progress = self.folder / "progress"
         progress.touch()
@@ -335,7 +335,7 @@ def test_told_to_stop_nothing_is_written(run: Run) -> None:
     params = {
         "services": [{"name": "api", "provider": "istio", "object": place, "route": "primary"}], "weight": 25,
         "cut": None, "release": None, "lift_cut": False, "tolerate": [], "fence": None, "observe": None,
-        "gateways": GATEWAYS, "timeout": 10.0, "region": "", "ledger": None,
+        "gateways": GATEWAYS, "timeout": 10.0, "region": "", "ledger": None, "probes": None,
     }  # fmt: skip
     with pytest.raises(RolloutError, match="Stopped while about to write the weights: got SIGTERM"):
         _canary_weight.run(Call(params, False, print, run.clock, stop, Progress(), Scrubber()), run.api)
