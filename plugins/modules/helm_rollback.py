@@ -91,27 +91,23 @@ hint: {description: What to do about it., returned: failure, type: str}
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.tars.rollout.plugins.module_utils._helm import HELM_OPTIONS
 from ansible_collections.tars.rollout.plugins.module_utils._helm_rollback import run
 from ansible_collections.tars.rollout.plugins.module_utils._module import run_module
+from ansible_collections.tars.rollout.plugins.module_utils._program import runner
 
 
 def spec() -> dict[str, Any]:
     return {
-        "name": {"type": "str", "required": True},
-        "namespace": {"type": "str", "required": True},
+        **HELM_OPTIONS,
         "revision": {"type": "int"},
         "only_pending": {"type": "bool", "default": False},
         "stale_after": {"type": "float", "default": 120.0},
-        "wait": {"type": "bool", "default": True},
-        "wait_timeout": {"type": "raw", "default": 600},
-        "kubeconfig": {"type": "path"},
-        "binary_path": {"type": "str", "default": "helm"},
     }
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=spec(), supports_check_mode=True)
-    run_module(module, lambda call: run(call, module.run_command))
+    run_module(AnsibleModule(argument_spec=spec(), supports_check_mode=True), lambda call: run(call, runner(call.stop)))
 
 
 if __name__ == "__main__":

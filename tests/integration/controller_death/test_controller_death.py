@@ -229,3 +229,53 @@ def test_live_lines_come_at_once_on_stderr_and_stdout_stays_clean(start: Callabl
     assert re.search(r"^us_west_2 wait\[1\]  probe  written [0-9.]+  DONE$", shown, re.MULTILINE)
     assert TOKEN not in stdout + shown
     assert not list((run.folder / "local_tmp").glob("*/tars-progress-*")), "a progress file was left behind"
+
+
+# Says what helm says of a release, and takes a minute for the upgrade.
+HELM = """#!/bin/sh
+case "$1" in
+  history) echo '[{"revision": 4, "status": "deployed", "updated": "2026-01-31T12:00:00Z", "chart": "tars-1.0.0"}]' ;;
+  get) echo '{}' ;;
+  show) printf 'name: tars\\nversion: 1.0.0\\n' ;;
+  upgrade) echo $$ > "$0.pid"; exec sleep 60 ;;
+esac
+"""
+UPGRADE = {"name": "tars", "namespace": "ns", "chart_ref": "x", "values": {"a": 1}, "binary_path": "{{ helm }}"}
+# What Python reads when it starts is nothing for a fork.
+WAYS = {"forked": {}, "interpreter": {"PYTHONDONTWRITEBYTECODE": "1"}}
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("way", WAYS)
+def test_helm_ends_with_the_controller(tmp_path: Path, signum: signal.Signals, way: str) -> None:
+    helm, pid = tmp_path / "helm", tmp_path / "helm.pid"
+    helm.write_text(HELM)
+    helm.chmod(0o700)
+    task = {"name": "Upgrade", "tars.rollout.helm_upgrade": UPGRADE, "environment": WAYS[way]}
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+    (tmp_path / "ansible.cfg").touch()
+    hosts = {"all": {"hosts": {"localhost": {"ansible_connection": "local",
+             "ansible_python_interpreter": "{{ ansible_playbook_python }}"}}}}  # fmt: skip
+    (tmp_path / "hosts.yml").write_text(json.dumps(hosts))
+    env = {
+        **os.environ, "ANSIBLE_COLLECTIONS_PATH": collections_path(), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"), "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+    }  # fmt: skip
+    words = [program(), "-i", str(tmp_path / "hosts.yml"), str(tmp_path / "play.yml"), "-e", f"helm={helm}"]
+    with open(tmp_path / "out", "wb") as out:
+        process = subprocess.Popen(
+            words, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=as_at_a_terminal,
+        )  # fmt: skip
+    try:
+        wait_until("helm to begin", lambda: pid.exists() and pid.read_text().strip() != "")
+        helm_pid = int(pid.read_text())
+        process.send_signal(signum)
+        killed = time.monotonic()
+        gone = wait_until("helm to end", lambda: not Path(f"/proc/{helm_pid}").exists(), 10)
+        print(f"{way}, {signum.name}: helm ended {gone:.2f} s after the signal")
+        assert time.monotonic() - killed < LEFT_AFTER_S + 1, (tmp_path / "out").read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)

@@ -69,7 +69,7 @@ elif verb == "list":
 elif verb == "get":
     print("null")
 elif verb == "show":
-    print("{name: tars, version: 1.0.0}")
+    print("apiVersion: v2\nname: tars\nversion: 1.0.0")
 elif verb == "rollback":
     (wanted,) = [item for item in revisions() if item["revision"] == int(words[2])]
     deploy(wanted["tag"], wanted.get("features") or {}, f"Rollback to {words[2]}")

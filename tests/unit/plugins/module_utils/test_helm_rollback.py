@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
-from ansible_collections.tars.rollout.plugins.module_utils._helm_rollback import Revision, history, last_good, run
+from ansible_collections.tars.rollout.plugins.module_utils._helm import Revision, history
+from ansible_collections.tars.rollout.plugins.module_utils._helm_rollback import last_good, run
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._progress import Progress
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment
