@@ -22,9 +22,9 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.follow impor
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.gateways import Gateways, Source, Where
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Plan, TrafficError
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.probes import ProbeProof, parse
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.probes import ProbeProof, asked_nobody, parse
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.share import Share, Z
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.share import share
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
@@ -49,8 +49,8 @@ class Work:
             )
             self.follower = Follower(_source(call, client), call.clock, patience)
         self.probes: ProbeProof | None = None
-        if (probes := parse(call.params["probes"], call.params["release"] or "")) is not None:
-            self.probes = ProbeProof(probes, call.params["release"], Kubernetes(client), call.clock)
+        if (probes := parse(call.params["probes"])) is not None:
+            self.probes = ProbeProof(probes, Kubernetes(client), call.clock)
         self.ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
         # A cut asks nobody: a rollback waits for no lease.
         self.guard = _guard.guard_of(call, client) if call.params["cut"] is None else None
@@ -127,11 +127,7 @@ def _follow(
         seen = follower.follow([item.plan for item in moved], tell)
     except RolloutError as error:
         fault: RolloutError | None = error
-        if (
-            work.probes is not None
-            and all(item.plan.wanted == 0 for item in moved)
-            and error.reason != "control_plane_away"
-        ):
+        if work.probes is not None and all(item.plan.wanted == 0 for item in moved) and asked_nobody(error):
             fault, seen = _probe(work, work.probes, moved, error)
         if fault is not None:
             raise TrafficError(
@@ -167,9 +163,8 @@ def _probe(
     work.call.warn(f"{error.msg.rstrip('.')}; requests through the gateway are the proof instead")
 
     def prove(item: Moved) -> Followed:
-        found = proof.prove(item.plan.target, seconds)
-        share = Share(found.canary, found.other, 0.0, 0.0, 100.0 * Z * Z / (found.other + Z * Z))
-        seen = Followed(item.plan, 0, since.elapsed, "probed", share, since.elapsed)
+        found = proof.prove(item.plan.target, item.plan.before, seconds)
+        seen = Followed(item.plan, 0, 0.0, "probed", share(0, found.asked), since.elapsed)
         _say(work, seen.plan, report.share_text(seen), report.WORDS[seen.state])
         return seen
 

@@ -195,11 +195,12 @@ options:
             default: job="gateway"
   probes:
     description:
-      - Requests through the gateway, as users send them, are the proof of weight 0 where the gateways cannot be asked
-        or do not show the new routes. Every answer must name another release than O(release).
-      - Only used with O(observe), after that has failed, and within another O(observe.route_timeout). Not while the
-        mesh's control plane is away, when weights cannot have arrived.
-      - This proof is weaker, as it knows only the gateways that the requests have met. A warning says that it was used.
+      - Requests through the gateway, as users send them, are the proof of weight 0 where the gateways cannot be asked.
+        Every answer must come from O(probes.stable).
+      - Only used with O(observe), after that has failed, and within another O(observe.route_timeout). What gateways
+        did say, such as old weights or that the mesh's control plane is away, is not overruled.
+      - This proof is weaker, as it knows only the gateways that the requests have met, and nothing of other objects
+        that route the same host. A warning says that it was used.
     type: dict
     suboptions:
       url:
@@ -210,12 +211,19 @@ options:
         description: The header of an answer that names the release which gave it.
         type: str
         default: x-version
+      stable:
+        description: What that header says in answers of stable. Any other answer, and none, may be the canary's.
+        type: str
+        required: true
       path:
         description: The path that is asked for. The route that is moved must be the one that such a request takes.
         type: str
         default: /
       count:
-        description: How many requests are sent per route, each on a connection of its own; 1 to 1000.
+        description:
+          - How many requests are sent per route at least, each on a connection of its own; 1 to 1000.
+          - A canary that had a small weight is met seldom, so there are more where they would miss it more than once in
+            a thousand times.
         type: int
         default: 50
       validate_certs:
@@ -312,6 +320,7 @@ services:
             - V(unchanged), there was none to exclude.
             - V(undecided), too few requests in time; V(no_traffic), none at all.
             - V(not_counted), the gateways do not count this service.
+            - V(probed), no gateway was asked, and O(probes) were all answered by stable.
             - V(not yet), in check mode.
           type: str
         canary: {description: Requests to the canary., type: int}
@@ -366,6 +375,7 @@ def spec() -> dict[str, Any]:
     probes = {
         "url": {"type": "str", "required": True},
         "header": {"type": "str", "default": "x-version"},
+        "stable": {"type": "str", "required": True},
         "path": {"type": "str", "default": "/"},
         "count": {"type": "int", "default": 50},
         "validate_certs": {"type": "bool", "default": True},

@@ -79,7 +79,7 @@ class Follower:
         self.in_force_at = self._clock.now()
         deadline = Deadline(self._clock, self._patience.share)
         start = self._watching.counts(deadline)
-        looks = {plan.target.service: _Look(plan, start) for plan in plans}
+        looks = {plan.target.service: _Look(plan, start, self._watching.shows_routes) for plan in plans}
         done: dict[str, Followed] = {}
         while len(done) < len(plans):
             self._clock.sleep(self._patience.interval, "counting requests at the gateways")
@@ -96,24 +96,35 @@ class Follower:
 class _Look:
     """The requests of one route since the baseline."""
 
-    def __init__(self, plan: Plan, start: Mapping[str, envoy.Counts]) -> None:
+    def __init__(self, plan: Plan, start: Mapping[str, envoy.Counts], shown: bool) -> None:
+        """``shown``: whether the gateways show their routes, so that these are proven already."""
         self.plan = plan
+        self._shown = shown
+        self._quiet = 0
         self.watch = Watch(plan.before, plan.wanted)
         self._start = start
         self._fresh = 0
 
     def take(self, now: Mapping[str, envoy.Counts], deadline: Deadline, patience: Patience) -> str:
         """What is known of the share by now; empty: look again."""
-        before = self.watch.last.total
+        before, canary_before = self.watch.last.total, self.watch.last.canary
         stable, canary = self._since(now, self.plan.split.stable), self._since(now, self.plan.split.canary)
         if stable is None and canary is None:
             return "not_counted"
         proven = self.watch.look(stable or 0, canary or 0)
-        self._fresh += self.watch.last.total > before
+        fresh = self.watch.last.total > before
+        self._fresh += fresh
+        if fresh:
+            self._quiet = self._quiet + 1 if self.watch.last.canary == canary_before else 0
         if proven:
             return "proven"
         if self.watch.last.total == 0 and deadline.elapsed >= min(patience.quiet, patience.share):
             return "no_traffic"
+        if not self.watch.moves and not self._shown and self.plan.wanted == 0:
+            # Nothing was written, so no new route was taken either: only that the canary gets no more requests tells.
+            if self._quiet >= ENOUGH:
+                return "unchanged"
+            return "not_followed" if deadline.over else ""
         if not self.watch.moves and (self._fresh >= ENOUGH or deadline.over):
             return "unchanged"
         if deadline.over:

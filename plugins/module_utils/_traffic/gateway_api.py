@@ -20,7 +20,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import
     TrafficError,
     Upstream,
 )
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.plain import EVERYWHERE, any_known
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.plain import EVERYWHERE, any_known, outside_name
 
 
 class GatewayApi:
@@ -77,15 +77,27 @@ class GatewayApi:
                     return next((str(host) for host in spec.get("hostnames") or [] if "*" not in str(host)), "")
         return None
 
-    def plain_host(self, document: Document, target: Target, path: str) -> str | None:
+    def plain_host(self, document: Document, target: Target, path: str, answers: str) -> str | None:
         spec = document.get("spec") or {}
         rules = spec.get("rules") or []
-        index, _found = _rule(rules, target)
+        index, found = _rule(rules, target)
         takes = [any_known(_matches(match, path) for match in rule.get("matches") or [{}]) for rule in rules]
         # The most exact rule wins, wherever it stands: which one that is, is not guessed.
         if target.kind != "HTTPRoute" or None in takes or not takes[index] or sum(map(bool, takes)) > 1:
             return None
-        return next((str(host) for host in spec.get("hostnames") or [] if "*" not in str(host)), "")
+        hosts = [str(host) for host in spec.get("hostnames") or []]
+        return None if _writes(found, answers) else outside_name(hosts) or (None if hosts else "")
+
+
+def _writes(rule: Mapping[str, Any], header: str) -> bool:
+    """Whether the rule or one of its backends sets that header of answers."""
+    for item in (rule, *(rule.get("backendRefs") or [])):
+        for kept in item.get("filters") or []:
+            modifier = kept.get("responseHeaderModifier") or {}
+            names = [entry.get("name") for how in ("set", "add") for entry in modifier.get(how) or []]
+            if header.lower() in {str(name).lower() for name in names}:
+                return True
+    return False
 
 
 def _matches(match: Mapping[str, Any], path: str) -> bool | None:
@@ -99,7 +111,7 @@ def _matches(match: Mapping[str, Any], path: str) -> bool | None:
         return None
     if kind == "Exact":
         return path == value
-    return path == value or path.startswith(f"{value.rstrip('/')}/")
+    return path == value.rstrip("/") or path.startswith(f"{value.rstrip('/')}/")
 
 
 def _by_header(match: Mapping[str, Any], header: str, value: str) -> bool:

@@ -20,7 +20,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import
     TrafficError,
     Upstream,
 )
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.plain import EVERYWHERE, any_known
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.plain import EVERYWHERE, any_known, outside_name
 
 
 class Istio:
@@ -86,14 +86,27 @@ class Istio:
                 return None
         return None
 
-    def plain_host(self, document: Document, target: Target, path: str) -> str | None:
+    def plain_host(self, document: Document, target: Target, path: str, answers: str) -> str | None:
         spec = document.get("spec") or {}
         index, weighted = _route(spec, target)
+        hosts = [str(host) for host in spec.get("hosts") or []]
+        host = outside_name(hosts) or ("" if "*" in hosts else None)
+        if not set(spec.get("gateways") or ["mesh"]) - {"mesh"} or _writes(weighted, answers):
+            return None
         for route in (spec.get("http") or [])[: index + 1]:
             takes = any_known(_matches(match, path) for match in route.get("match") or [{}])
             if takes or takes is None:
-                return _concrete(spec.get("hosts") or []) if takes and route is weighted else None
+                return host if takes and route is weighted else None
         return None
+
+
+def _writes(route: Mapping[str, Any], header: str) -> bool:
+    """Whether the route or one of its destinations sets that header of answers."""
+    for item in (route, *(route.get("route") or [])):
+        response = (item.get("headers") or {}).get("response") or {}
+        if header.lower() in {str(name).lower() for how in ("set", "add") for name in response.get(how) or {}}:
+            return True
+    return False
 
 
 def _matches(match: Mapping[str, Any], path: str) -> bool | None:

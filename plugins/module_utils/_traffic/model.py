@@ -109,10 +109,11 @@ class Dialect(Protocol):
         Empty where the object takes any host; None where it has no such route.
         """
 
-    def plain_host(self, document: Document, target: Target, path: str) -> str | None:
+    def plain_host(self, document: Document, target: Target, path: str, answers: str) -> str | None:
         """A host at which a GET of that path, without headers of its own, is routed by the target's route.
 
-        Empty where the object takes any host; None where another route takes it, or that cannot be told.
+        Empty where the object takes any host; None where another route takes it, where the object writes the header
+        ``answers`` of answers itself, or where that cannot be told. Other objects with the same host are not known.
         """
 
 

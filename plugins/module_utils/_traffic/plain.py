@@ -10,8 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-EVERYWHERE = frozenset({"host", "accept", "user-agent", ":authority", ":method", ":path", ":scheme"})
-"""Headers that every request has, in lower case. What a match wants of their values is not read here."""
+EVERYWHERE = frozenset(
+    {"host", "accept", "accept-encoding", "connection", "user-agent", ":authority", ":method", ":path", ":scheme",
+     "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-client-cert",
+     "x-envoy-internal", "x-envoy-external-address", "x-envoy-original-path", "x-envoy-decorator-operation"}
+)  # fmt: skip
+"""Headers that a request has of itself or gets at the gateway before it is routed, in lower case. What a match wants of
+their values is not read here."""
+
+
+def outside_name(hosts: Iterable[str]) -> str | None:
+    """The first name by which users come; None where there is none but wildcards and names inside the cluster."""
+    names = (host for host in hosts if "*" not in host and "." in host)
+    return next((host for host in names if not host.endswith((".svc", ".svc.cluster.local"))), None)
 
 
 def any_known(answers: Iterable[bool | None]) -> bool | None:

@@ -85,7 +85,7 @@ def share_text(seen: Followed) -> str:
     """For instance: canary 52/503 (10.3 %, 7.9..13.3 %) at 2 gateways."""
     share = seen.share
     if seen.state == "probed":
-        return f"none of {share.total} requests through the gateway was answered by the canary"
+        return f"all of {share.total} requests through the gateway were answered by stable"
     where = f"at {seen.gateways} gateway{'s' if seen.gateways > 1 else ''}"
     if share.percent is None:
         return f"no request {where} in {seen.share_after:.1f} s"

@@ -70,8 +70,8 @@ class KubeApi:
         self.objects[namespace, plural, made["metadata"]["name"]] = made
         return made
 
-    def answer(self, verb: str, path: str, body: Any, dry: bool = False) -> Any:
-        """What the API answers, and with ``dry`` would answer; Refused for what it does not do."""
+    def answer(self, verb: str, path: str, body: Any, dry: bool = False, labels: str = "") -> Any:
+        """What the API answers, and with ``dry`` would; Refused for what it does not do. ``labels``: a selector."""
         if "/proxy/" in path:
             return self._dump() if path.endswith("/config_dump") else {}
         found = discovery(path)
@@ -84,7 +84,9 @@ class KubeApi:
         with self.lock:
             if verb == "GET":
                 self.reads.append(path)
-                return self._get(key, RESOURCES[group][plural]) if name else self._list(group, namespace, plural)
+                return (
+                    self._get(key, RESOURCES[group][plural]) if name else self._list(group, namespace, plural, labels)
+                )
             if verb == "POST":
                 key = (namespace, plural, body["metadata"]["name"])
                 if key in self.objects:
@@ -131,12 +133,12 @@ class KubeApi:
             raise Refused(404, f"{key[1]} {key[2]} not found")
         return {**({"kind": kind} if kind else {}), **copy.deepcopy(self.objects[key])}
 
-    def _list(self, group: str, namespace: str, plural: str) -> dict[str, Any]:
+    def _list(self, group: str, namespace: str, plural: str, labels: str) -> dict[str, Any]:
         kind = RESOURCES[group][plural]
         items = [
             {"apiVersion": group, "kind": kind, **copy.deepcopy(item)}
             for (space, kinds, _name), item in self.objects.items()
-            if kinds == plural and namespace in ("", space)
+            if kinds == plural and namespace in ("", space) and selected(item, labels)
         ]
         return {"kind": f"{kind}List", "apiVersion": group, "metadata": {}, "items": items}
 
@@ -165,6 +167,13 @@ def place(path: str) -> tuple[str, str, str, str]:
     if rest[:1] == ["namespaces"] and len(rest) > 2:
         namespace, rest = rest[1], rest[2:]
     return group, namespace, rest[0] if rest else "", rest[1] if len(rest) > 1 else ""
+
+
+def selected(item: Mapping[str, Any], labels: str) -> bool:
+    """Whether a selector of equalities takes an object."""
+    there = item["metadata"].get("labels") or {}
+    pairs = [part.partition("=") for part in labels.split(",") if part]
+    return all(there.get(key) == value.lstrip("=") for key, _sign, value in pairs)
 
 
 def discovery(path: str) -> dict[str, Any] | None:
@@ -222,9 +231,11 @@ def serve(api: KubeApi) -> ThreadingHTTPServer:
         def any_method(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             url = urlsplit(self.path)
-            dry = "dryRun" in parse_qs(url.query)
+            asked = parse_qs(url.query)
+            labels = asked.get("labelSelector", [""])[0]
             try:
-                status, told = 200, api.answer(self.command, url.path, json.loads(body) if body else None, dry)
+                sent = json.loads(body) if body else None
+                status, told = 200, api.answer(self.command, url.path, sent, "dryRun" in asked, labels)
             except Refused as error:
                 status = error.status
                 told = {"kind": "Status", "code": status, "message": error.reason}

@@ -139,14 +139,16 @@ def test_a_rollback_needs_no_record(world: World) -> None:
     assert code != 0 and "us-west-2 has no release under way (the record says nothing)" in said, out
     assert world.api.writes == []
 
-    for text, weight, word in ((None, 50, "api"), ("{", 0, "Deployment api-canary")):
+    for text, weight, word in (
+        (None, 50, "api, api-canary"),
+        ("{", 0, "api-canary"),
+        ('{"phase": "canary"}', 0, "api-canary"),
+    ):
         if text:
             world.write("us_west_2", text)
         world.copy("us_west_2", "api-canary")
         canary = world.api.objects[space, "deployments", "api-canary"]
         canary["metadata"]["labels"].update(MARKS)
-        # Nobody here ends the pods of a Deployment that goes.
-        world.api.objects.pop((space, "pods", "api-1"), None)
         world.weigh("us_west_2", weight)
         world.api.writes.clear()
         code, out = world.play("rollback.yml", "--limit", "us_west_2", "--check")
@@ -203,6 +205,9 @@ def test_a_rollback_whose_gateways_cannot_be_asked(world: World, users: HTTPServ
         assert code != 0 and outcomes(out) == [("not_proven", "us-west-2")], out
         assert "the weights are written, whether traffic follows is not known" in said
         assert ("and by requests: of 50 requests by route primary" in said) == bool(more)
+        assert ("0 of 1 were answered by stable; one with status 200 says x-version 1.0.1, not 1.0.0" in said) == bool(
+            more
+        )
         assert "The weights say 0, and the canaries stay: see to the gateways" in said
         assert world.read(host)["phase"] == "rolling_back"
         assert (space, "deployments", "api-canary") in world.api.objects
@@ -215,18 +220,56 @@ def test_a_rollback_whose_gateways_cannot_be_asked(world: World, users: HTTPServ
     assert (space, "deployments", "api-canary") not in world.api.objects
 
 
+def test_without_a_record_a_named_release_keeps_others_from_harm(world: World, users: HTTPServer) -> None:
+    host, space = "us_west_2", world.namespace("us_west_2")
+    # No rollout was ever here.
+    code, out = world.play("rollback.yml", "--limit", host, rollback_of=NEW)
+    assert code == 0 and "us-west-2 has no release, and no record: nothing to do" in out and outcomes(out) == [], out
+    world.copy(host, "api-canary")
+    canary = world.api.objects[space, "deployments", "api-canary"]
+    canary["metadata"]["labels"].update(MARKS)
+    canary["metadata"]["annotations"] = {"ga.rollout/release": NEW}
+    world.weigh(host, 50)
+    world.api.writes.clear()
+    code, out = world.play("rollback.yml", "--limit", host, rollback_of="2.2.0")
+    assert code == 0 and "nothing to do" in out and world.api.writes == [], out
+    # Whose answers requests would get is not known: they prove nothing, and the canary stays.
+    del world.api.objects["istio-system", "pods", "gateway-1"]
+    world.vars |= {
+        "rollout_observe": {"route_timeout": 1},
+        "preflight_probe_url": f"http://127.0.0.1:{users.server_port}",
+    }
+    code, out = world.play("rollback.yml", "--limit", host, rollback_of=NEW)
+    assert code != 0 and outcomes(out) == [("not_proven", "us-west-2")] and "by requests" not in out, out
+    assert (space, "deployments", "api-canary") in world.api.objects
+
+
+def test_without_a_record_the_canary_stays_while_stable_is_not_whole(world: World) -> None:
+    host, space = "us_west_2", world.namespace("us_west_2")
+    world.copy(host, "api-canary")
+    world.api.objects[space, "deployments", "api-canary"]["metadata"]["labels"].update(MARKS)
+    world.api.objects[space, "deployments", "api"]["status"]["readyReplicas"] = 0
+    world.weigh(host, 100)
+    code, out = world.play("rollback.yml", "--limit", host, rollback_whole_tries=2)
+    said = " ".join(out.split())
+    assert code != 0 and outcomes(out) == [("failed", "us-west-2")], out
+    assert "The traffic is on stable, which is not whole: api. The canaries stay without traffic" in said
+    assert (space, "deployments", "api-canary") in world.api.objects
+
+
 def test_a_rollout_that_cannot_prove_its_rollback_says_so(third_fails: World) -> None:
     world = third_fails
     del world.api.objects["istio-system", "pods", "gateway-1"]
     world.vars["rollout_observe"] = {"route_timeout": 1}
-    code, out = world.play("rollout_region.yml", rollout_group="us_east_1")
+    code, out = world.play("rollout_region.yml", rollout_group="us_east_1", rollout_rollback_scope="all")
     said = " ".join(out.split())
-    assert code != 0 and outcomes(out) == [("not_proven", "us-east-1")], out
-    assert said.count("OUTCOME not_proven") == 1
+    assert code != 0 and ("not_proven", "us-east-1") in outcomes(out), out
     assert "GO ON WITH" in said and "rollback.yml --limit us_east_1" in said
     told = json.loads((world.folder / "evidence" / "outcome-us-east-1.json").read_text())
     assert (told["outcome"], told["code"]) == ("not_proven", "not_proven"), told
     assert world.read("us_east_1")["phase"] == "rolling_back"
+    # That is no reason to leave the others on it.
+    assert [world.read(host)["phase"] for host in ("us_west_2", "staging")] == ["rolled_back", "rolled_back"]
 
 
 def test_a_clock_five_minutes_off_is_refused(world: World) -> None:
