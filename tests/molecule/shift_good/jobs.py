@@ -34,7 +34,7 @@ def main(url: str, host: str, rate: float) -> int:
     while not stopping:
         answer = session.post(url, json={"agent_id": "ppo"}, timeout=10)
         if answer.status_code == 202:
-            ordered.append(answer.json()["evaluation_id"])
+            ordered.append(answer.json()["result"]["evaluation_id"])
         else:
             refused += 1
         number += 1
