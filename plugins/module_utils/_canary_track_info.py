@@ -54,12 +54,8 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         "findings": _told(findings.findings(world, wanted, wish)),
         "notices": _told(findings.warnings(world, wanted, wish)),
         "unread": [asdict(item) for item in world.unread],
-        **({"stable_lacks": _lacks(world, wanted, params)} if params["tag"] else {}),
+        "stable_lacks": stable.lacks(world, [item.name for item in wanted], params["track_label"], params["tag"] or ""),
     }
-
-
-def _lacks(world: World, wanted: Sequence[Service], params: Mapping[str, Any]) -> list[str]:
-    return stable.lacks(world, [item.name for item in wanted], params["track_label"], params["tag"])
 
 
 def _live(world: World, wanted: Sequence[Service]) -> Iterator[Document]:

@@ -40,7 +40,8 @@ class Work:
     def __init__(self, call: Call, client: Any) -> None:
         self.call = call
         self.client = client
-        self.mover = Mover(Kubernetes(client), call.clock, call.params["timeout"])
+        provider = Kubernetes(client)
+        self.mover = Mover(provider, call.clock, call.params["timeout"])
         self.follower: Follower | None = None
         if (observe := call.params["observe"]) is not None:
             quiet = max(observe["quiet"], SCRAPES if call.params["gateways"]["prometheus"] else 0)
@@ -50,7 +51,7 @@ class Work:
             self.follower = Follower(_source(call, client), call.clock, patience)
         self.probes: ProbeProof | None = None
         if (probes := parse(call.params["probes"])) is not None:
-            self.probes = ProbeProof(probes, Kubernetes(client), call.clock)
+            self.probes = ProbeProof(probes, provider, call.clock)
         self.ledger = Ledger(call.params["ledger"] or "", call.scrubber.data)
         # A cut asks nobody: a rollback waits for no lease.
         self.guard = _guard.guard_of(call, client) if call.params["cut"] is None else None
@@ -120,22 +121,15 @@ def _tell_moved(work: Work, item: Moved) -> None:
 def _follow(
     work: Work, follower: Follower, moved: Sequence[Moved], entries: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    def tell(seen: Followed) -> None:
-        _say(work, seen.plan, report.share_text(seen), report.WORDS[seen.state])
-
     try:
-        seen = follower.follow([item.plan for item in moved], tell)
+        seen = _seen(work, follower, moved)
     except RolloutError as error:
-        fault: RolloutError | None = error
-        if work.probes is not None and all(item.plan.wanted == 0 for item in moved) and asked_nobody(error):
-            fault, seen = _probe(work, work.probes, moved, error)
-        if fault is not None:
-            raise TrafficError(
-                f"{fault.msg.rstrip('.')}; the weights are written, whether traffic follows is not known",
-                reason=fault.reason,
-                hint=fault.hint,
-                details={**fault.details, "services": list(entries)},
-            ) from None
+        raise TrafficError(
+            f"{error.msg.rstrip('.')}; the weights are written, whether traffic follows is not known",
+            reason=error.reason,
+            hint=error.hint,
+            details={**error.details, "services": list(entries)},
+        ) from None
     for item in seen:
         if item.route_after > SLOW:
             work.call.warn(
@@ -155,24 +149,34 @@ def _follow(
     return result
 
 
-def _probe(
-    work: Work, proof: ProbeProof, moved: Sequence[Moved], error: RolloutError
-) -> tuple[RolloutError | None, list[Followed]]:
-    """What users get, where the gateways cannot be asked; the fault says of both why nothing is known."""
-    seconds, since = work.call.params["observe"]["route_timeout"], Deadline(work.call.clock, 0)
-    work.call.warn(f"{error.msg.rstrip('.')}; requests through the gateway are the proof instead")
+def _seen(work: Work, follower: Follower, moved: Sequence[Moved]) -> list[Followed]:
+    """What the gateways do, or what users get where no gateway can be asked."""
+
+    def tell(seen: Followed) -> None:
+        _say(work, seen.plan, report.share_text(seen), report.WORDS[seen.state])
+
+    try:
+        return follower.follow([item.plan for item in moved], tell)
+    except RolloutError as error:
+        if work.probes is None or any(item.plan.wanted for item in moved) or not asked_nobody(error):
+            raise
+        why = error.msg.rstrip(".")
+    work.call.warn(f"{why}; requests through the gateway are the proof instead")
+    proof, seconds = work.probes, work.call.params["observe"]["route_timeout"]
+    since = Deadline(work.call.clock, 0)
 
     def prove(item: Moved) -> Followed:
         found = proof.prove(item.plan.target, item.plan.before, seconds)
         seen = Followed(item.plan, 0, 0.0, "probed", share(0, found.asked), since.elapsed)
-        _say(work, seen.plan, report.share_text(seen), report.WORDS[seen.state])
+        tell(seen)
         return seen
 
     try:
-        return None, at_once(list(moved), prove, lambda failed, count: f"{failed} of {count} routes not proven")
+        return at_once(list(moved), prove, lambda failed, count: f"{failed} of {count} routes not proven")
     except RolloutError as fault:
-        msg = f"{error.msg.rstrip('.')}; and by requests: {fault.msg}"
-        return TrafficError(msg, reason="not_proven", hint=fault.hint, details=dict(fault.details)), []
+        raise TrafficError(
+            f"{why}; and by requests: {fault.msg}", reason="not_proven", hint=fault.hint, details=dict(fault.details)
+        ) from None
 
 
 def _say(work: Work, plan: Plan, seen: str, result: str) -> None:

@@ -72,12 +72,10 @@ def run(call: Call, program: Run, folder: str) -> Mapping[str, Any]:
 
 def _shown(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """Of what is there only that which is asked for: the rest may be secret."""
-    found = {
-        key: values.get(key) if not isinstance(value, Mapping) else _of(values.get(key), value)
-        for key, value in wanted.items()
-    }
-    return json.dumps(found, indent=2, sort_keys=True) + "\n"
+    return json.dumps(_part(values, wanted), indent=2, sort_keys=True) + "\n"
 
 
-def _of(values: Any, wanted: Mapping[str, Any]) -> Any:
-    return json.loads(_shown(values, wanted)) if isinstance(values, Mapping) else values
+def _part(values: Any, wanted: Any) -> Any:
+    if not isinstance(values, Mapping) or not isinstance(wanted, Mapping):
+        return values
+    return {key: _part(values.get(key), value) for key, value in wanted.items()}

@@ -122,8 +122,8 @@ unread:
 stable_lacks:
   description:
     - What of stable is not whole, or is not O(tag), a sentence each; empty when all of its pods run the release.
-    - A pod is stable's by the value of O(track_label).
-  returned: when O(tag) is given
+    - A pod is stable's by the value of O(track_label). Without O(tag) no image is looked at.
+  returned: success
   type: list
   elements: str
   sample: ["api: 2/3 ready", "pod api-7c9 runs registry.example.com/tars/api:2.0.0"]

@@ -13,6 +13,8 @@ description:
     is a new one.
   - With O(only_pending) it does so only where an upgrade was killed half-way. Helm refuses every further upgrade then.
   - An operation that is younger than O(stale_after) may still run somewhere and is waited for.
+extends_documentation_fragment:
+  - tars.rollout.helm
 attributes:
   check_mode:
     description: Reads the history and says what would be done.
@@ -21,14 +23,6 @@ attributes:
     description: Not supported.
     support: none
 options:
-  name:
-    description: Name of the Helm release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the Helm release.
-    type: str
-    required: true
   revision:
     description: Revision to go back to; the newest one that was whole when not given.
     type: int
@@ -40,23 +34,6 @@ options:
     description: Seconds after which an operation that did not end is taken for killed.
     type: float
     default: 120.0
-  wait:
-    description: Whether to wait until everything that the revision asks for is ready.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Seconds that helm may take, or a duration with its unit, such as V(10m).
-    type: raw
-    default: 600
-  kubeconfig:
-    description: Path of the kubeconfig; helm's own default when not given.
-    type: path
-  binary_path:
-    description: The program helm.
-    type: str
-    default: helm
-requirements:
-  - helm 3.8 or newer
 author:
   - T.A.R.S. rollout contributors (@tars-rollout)
 """

@@ -14,6 +14,8 @@ description:
   - Nothing is done where the last revision is whole, has these values, and is of a chart with this name and version.
   - Helm refuses an upgrade where another one was killed half-way; M(tars.rollout.helm_rollback) with
     O(tars.rollout.helm_rollback#module:only_pending) frees the release.
+extends_documentation_fragment:
+  - tars.rollout.helm
 attributes:
   check_mode:
     description: Reads revisions and values, and says whether there would be an upgrade.
@@ -22,14 +24,6 @@ attributes:
     description: Shows the values of O(values) as they are and as they become, and no others.
     support: full
 options:
-  name:
-    description: Name of the Helm release.
-    type: str
-    required: true
-  namespace:
-    description: Namespace of the Helm release.
-    type: str
-    required: true
   chart_ref:
     description: The chart, as helm takes it - a path, an address, or a name in a repository that is known.
     type: str
@@ -38,23 +32,6 @@ options:
     description: Values to change. Mappings are merged, and null takes a value away.
     type: dict
     default: {}
-  wait:
-    description: Whether to wait until everything that the revision asks for is ready.
-    type: bool
-    default: true
-  wait_timeout:
-    description: Seconds that helm may take, or a duration with its unit, such as V(10m).
-    type: raw
-    default: 600
-  kubeconfig:
-    description: Path of the kubeconfig; helm's own default when not given.
-    type: path
-  binary_path:
-    description: The program helm.
-    type: str
-    default: helm
-requirements:
-  - helm 3.8 or newer
 seealso:
   - module: tars.rollout.helm_rollback
 author:

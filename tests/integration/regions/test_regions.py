@@ -248,12 +248,13 @@ def test_without_a_record_the_canary_stays_while_stable_is_not_whole(world: Worl
     host, space = "us_west_2", world.namespace("us_west_2")
     world.copy(host, "api-canary")
     world.api.objects[space, "deployments", "api-canary"]["metadata"]["labels"].update(MARKS)
-    world.api.objects[space, "deployments", "api"]["status"]["readyReplicas"] = 0
+    world.api.objects[space, "deployments", "api"]["status"] |= {"readyReplicas": 0, "availableReplicas": 0}
     world.weigh(host, 100)
     code, out = world.play("rollback.yml", "--limit", host, rollback_whole_tries=2)
     said = " ".join(out.split())
     assert code != 0 and outcomes(out) == [("failed", "us-west-2")], out
-    assert "The traffic is on stable, which is not whole: api. The canaries stay without traffic" in said
+    assert "The traffic is on stable, which is not whole: api: 0/1 ready; api-1: starting. The canaries stay" in said
+    assert "The canaries stay without traffic" in said
     assert (space, "deployments", "api-canary") in world.api.objects
 
 

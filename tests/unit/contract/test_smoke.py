@@ -13,6 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 STAGE = yaml.safe_load((ROOT / "roles/shift/tasks/stage.yml").read_text(encoding="utf-8"))
 RESCUE = yaml.safe_load((ROOT / "playbooks/tasks/rescue.yml").read_text(encoding="utf-8"))
+FAILED = yaml.safe_load((ROOT / "playbooks/vars/failed.yml").read_text(encoding="utf-8"))
 MODULES = [next(key for key in task if "." in key) for task in STAGE]
 
 
@@ -39,7 +40,7 @@ def test_every_route_says_whose_it_is(template: Any) -> None:
 
 
 def test_a_failed_one_is_a_rollback_and_its_lines_are_evidence(template: Any) -> None:
-    facts, names = RESCUE[0]["ansible.builtin.set_fact"], RESCUE[0]["vars"]
+    facts, names = RESCUE[0]["ansible.builtin.set_fact"], {**FAILED, **RESCUE[0]["vars"]}
     failed = {
         "reason": "smoke_failed",
         "msg": "The canary of api ...",

@@ -60,3 +60,9 @@ def test_pods_that_nobody_may_read_are_not_taken_for_new() -> None:
     assert lacks(world(unread=(everywhere,)), ["api"], LABEL, "2.0.0") == []
     here = Unread("list", "pods", "", "namespace ns")
     assert lacks(world(unread=(here,)), ["api"], LABEL, "2.0.0") == ["the pods of namespace ns may not be read"]
+
+
+def test_without_a_tag_only_whether_it_is_whole() -> None:
+    hidden = Unread("list", "pods", "", "ns")
+    assert lacks(world(own("old", "r:5000/tars/app:1.0.0"), unread=(hidden,)), ["api"], LABEL, "") == []
+    assert lacks(world(availableReplicas=2), ["api"], LABEL, "") == ["api: 2/3 ready"]

@@ -140,6 +140,31 @@ def test_gateways_that_do_not_count_are_said(run: Run) -> None:
     assert run(observe=OBSERVE)["services"][0]["share"]["state"] == "not_counted"
 
 
+@pytest.mark.parametrize("still", [True, False])
+def test_a_second_cut_is_no_proof_where_gateways_show_no_routes(run: Run, still: bool) -> None:
+    """Nothing is written then, so no gateway takes new routes: only requests tell whether the first one arrived."""
+    run.api.reloads = lambda: 7
+    blind = {"observe": OBSERVE, "gateways": {**GATEWAYS, "dump": ""}}
+    cut = {"weight": None, "fence": None, "cut": {"reason": "requested"}}
+    run(**cut)
+    asked = [0]
+
+    def stats(pod: str, path: str) -> str:
+        asked[0] += 1
+        counts = {"api": asked[0] * 10, "api-canary": asked[0] * 5 if still else 40}
+        both = {**counts, **{name.replace("api", "evaluation"): count for name, count in counts.items()}}
+        lines = [line for name, count in both.items() for line in counted(name, count)]
+        return "\n".join([*lines, "envoy_control_plane_connected_state{} 1"])
+
+    run.api.answer = stats  # type: ignore[method-assign]
+    if not still:
+        assert {item["share"]["state"] for item in run(**cut, **blind)["services"]} == {"unchanged"}
+        return
+    with pytest.raises(RolloutError) as caught:
+        run(**cut, **blind)
+    assert caught.value.reason == "share_not_followed"
+
+
 def test_a_gateway_that_does_not_follow(run: Run) -> None:
     old = run.api.answer("gw-b", "/config_dump")
     answer = run.api.answer
