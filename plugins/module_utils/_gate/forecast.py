@@ -49,6 +49,12 @@ def needed_requests(violation: float, share: float, beta: float) -> int | None:
     return high
 
 
+def _rounded_up(seconds: float) -> float:
+    """To the steps in which a duration is shown: seconds, minutes, tenths of an hour."""
+    step = 1 if seconds <= 119 else 60 if seconds < 7140 else 360
+    return math.ceil(seconds / step) * step
+
+
 def forecast(slo: Slo, spec: Spec, rps: float | None, weight: float | None, share: float) -> Forecast:
     """``rps``: requests per second of both arms together, ``weight``: 0..100, ``share``: stable's own bad share."""
     needed = needed_requests(slo.excluded, share, spec.beta)
@@ -63,10 +69,11 @@ def forecast(slo: Slo, spec: Spec, rps: float | None, weight: float | None, shar
     expected = rate * length
     seconds = needed / rate + spec.settle_s if rate > 0 else None
     fair = 100 * needed / (rps * length) if rps > 0 else math.inf
-    seen = f"{expected:,.0f} requests expected in {explain.duration(spec.bake_s)}, {goal}"
+    # Rounded so that neither figure says more than is so: 39.8 are not 40, and 8.4 seconds are not had in 8.
+    seen = f"{math.floor(expected):,} requests expected in {explain.duration(spec.bake_s)}, {goal}"
     if expected >= needed:
         return Forecast(slo.name, True, expected, needed, seconds, weight, seen)
-    ways = [f"a bake of {explain.duration(seconds)}"] if seconds else []
+    ways = [f"a bake of {explain.duration(_rounded_up(seconds))}"] if seconds else []
     ways += [f"a weight of {math.ceil(fair)} %"] if fair <= 100 else []
     instead = f"; {' or '.join(ways)} would do" if ways else "; no weight would do"
     return Forecast(
