@@ -127,8 +127,14 @@ def load_images(lab: Lab, tar: Path) -> None:
 
 
 def wait_for_dns(lab: Lab) -> None:
-    """Wait until names resolve in the cluster; after images are loaded there is usually nothing left to wait for."""
+    """Wait until names resolve in the cluster; after images are loaded there is usually nothing left to wait for.
+
+    kubeadm asks for two pods with a tenth of a processor each, which on two processors the pods of a region need more.
+    """
+    small = {"containers": [{"name": "coredns", "resources": {"requests": {"cpu": "10m"}}}]}
+    patch = json.dumps({"spec": {"replicas": 1, "template": {"spec": small}}})
     with lab.console.step("waiting for the cluster's DNS", 2):
+        proc.run([*kubectl(lab), "-n", "kube-system", "patch", "deployment/coredns", "--patch", patch])
         proc.run([*kubectl(lab), "-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s"])
 
 
