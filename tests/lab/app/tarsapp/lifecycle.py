@@ -34,7 +34,10 @@ async def serve(settings: Settings) -> None:
     state = State(settings)
     stop = asyncio.Event()
     _on_signals(state, stop)
-    runner = web.AppRunner(application(state), access_log=None, handle_signals=False, keepalive_timeout=300)
+    # Its own patience is a minute, longer than Kubernetes has; drain() has waited for what is worth it by then.
+    runner = web.AppRunner(
+        application(state), access_log=None, handle_signals=False, keepalive_timeout=300, shutdown_timeout=CUT_SECONDS
+    )
     await runner.setup()
     # The listening socket is ours and not the runner's: it must close long before the runner cuts connections.
     assert runner.server is not None
