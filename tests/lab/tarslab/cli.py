@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from . import environment, locks, proc, release, state, status
+from . import environment, locks, proc, release, state, status, weight
 from .context import MORE_REGIONS, REGIONS, SERVICES, Lab
 from .down import down
 from .errors import Interrupted, LabError
@@ -108,6 +108,7 @@ def _env(lab: Lab, arguments: argparse.Namespace) -> int:
 def _load(lab: Lab, arguments: argparse.Namespace) -> int:
     # Without a lab there is still --target.
     known = environment.values(lab) if state.load(lab).get("up") else {}
+    weight.favour_load()
     return load_command.main(arguments, known)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from . import files, node, private, proc
+from . import files, node, private, proc, weight
 from .errors import LabError
 from .identity import NODE_PORTS
 
@@ -67,22 +67,26 @@ def ensure(lab: Lab, engine: Engine, image: str, image_mode: str) -> None:
     if present and known.get("complete"):
         _refuse_other_image(known, image)
         if _recover(lab, engine, present):
-            _tell_forwarder(lab, engine)
+            _make_reachable(lab, engine)
             return
         lab.console.say("  the cluster does not come back, so it is made again")
     if present:
         delete(lab, engine)
     _create(lab, engine, image, image_mode)
-    _tell_forwarder(lab, engine)
+    _make_reachable(lab, engine)
     files.write_json(note, {"complete": True, "nodes": lab.nodes, "image": image})
 
 
-def _tell_forwarder(lab: Lab, engine: Engine) -> None:
-    """Where the node with the NodePorts is; only a private engine has a forwarder."""
+def _make_reachable(lab: Lab, engine: Engine) -> None:
+    """Tell the forwarder where the node with the NodePorts is, and let load outside not starve it.
+
+    Only a private engine has a forwarder, and only its group of containers is ours to weigh.
+    """
     if engine.is_private:
         address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         found = engine.docker("inspect", "--format", address, f"{lab.identity.name}-control-plane", timeout=30)
         files.write_atomic(private.node_note(lab), found.strip())
+        weight.favour_cluster()
 
 
 def delete(lab: Lab, engine: Engine) -> None:

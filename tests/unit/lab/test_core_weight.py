@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, T.A.R.S. rollout contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster's share of the processors, in both versions of control groups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tarslab import weight
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [("cpu/docker/cpu.shares", "1024", "8192"), ("docker/cpu.weight", "100", "800")],
+)
+def test_the_engines_group_gets_its_weight(tmp_path: Path, file: str, before: str, after: str) -> None:
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text(before)
+    assert weight.favour_cluster(tmp_path)
+    assert (tmp_path / file).read_text() == after
+
+
+def test_another_arrangement_of_groups_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "system.slice").mkdir()
+    (tmp_path / "system.slice" / "cpu.weight").write_text("100")
+    assert not weight.favour_cluster(tmp_path)
+    assert (tmp_path / "system.slice" / "cpu.weight").read_text() == "100"
