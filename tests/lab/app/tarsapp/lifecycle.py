@@ -26,6 +26,7 @@ MIB = 1024 * 1024
 LEAK_STEP_SECONDS = 1.0
 POLL_SECONDS = 0.05
 CUT_SECONDS = 0.1
+KEPT_SECONDS = 2 * 3600.0
 log = logging.getLogger(__name__)
 
 
@@ -34,9 +35,14 @@ async def serve(settings: Settings) -> None:
     state = State(settings)
     stop = asyncio.Event()
     _on_signals(state, stop)
-    # Its own patience is a minute, longer than Kubernetes has; drain() has waited for what is worth it by then.
     runner = web.AppRunner(
-        application(state), access_log=None, handle_signals=False, keepalive_timeout=300, shutdown_timeout=CUT_SECONDS
+        application(state),
+        access_log=None,
+        handle_signals=False,
+        # Longer than Envoy keeps an idle connection (an hour): who closes it meets no request that is on its way.
+        keepalive_timeout=KEPT_SECONDS,
+        # Its own patience is a minute, longer than Kubernetes has; drain() has waited for what is worth it by then.
+        shutdown_timeout=CUT_SECONDS,
     )
     await runner.setup()
     # The listening socket is ours and not the runner's: it must close long before the runner cuts connections.
