@@ -52,19 +52,22 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"  [{time.monotonic() - begun:6.1f}] {text}", flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="bench-traffic-") as folder:
-        found = measure(Path(folder), say, short=short, mesh=mesh)
-    found["elapsed_s"] = round(time.monotonic() - begun, 1)
-    found["short"] = short
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=2) + "\n")
-    rows = table(found)
-    print("\n".join(rows), f"written to {out}", sep="\n")
+    found: dict[str, Any] = {"short": short, "load_average": os.getloadavg()}
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-traffic-") as folder:
+            measure(Path(folder), say, found, short=short, mesh=mesh)
+    finally:
+        # Also what was measured before something failed: half an hour is a lot to lose.
+        found["elapsed_s"] = round(time.monotonic() - begun, 1)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(found, indent=2) + "\n")
+        rows = table(found)
+        print("\n".join(rows), f"written to {out}", sep="\n")
     return 1 if any(row.endswith("MISSED") for row in rows) else 0
 
 
-def measure(folder: Path, say: runs.Say, *, short: bool, mesh: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"load_average": os.getloadavg()}
+def measure(folder: Path, say: runs.Say, found: dict[str, Any], *, short: bool, mesh: bool) -> None:
+    """Fill ``found``, part by part."""
     name = f"bench-{os.getpid()}"
     apps = ("one", "two", "three")
     with place(name, apps, {app: app for app in apps}, folder) as here:
@@ -76,7 +79,8 @@ def measure(folder: Path, say: runs.Say, *, short: bool, mesh: bool) -> dict[str
                 here.use_retries(0)
             new = str(number + 2)
             done.append(runs.good(here, str(number + 1), new, 4 if short else 30, 50 if short else 150, say))
-        found["good"] = runs.together(done)
+            found["good"] = runs.together(done)
+            say(f"release {new}: {done[-1]['failed_requests']} of {done[-1]['requests']} requests failed")
     with place(f"{name}-bad", ("one",), {f"s{number}": "one" for number in range(10)}, folder, retries=0) as here:
         say(f"10 routes over one service in {name}-bad")
         cut = [
@@ -97,11 +101,9 @@ def measure(folder: Path, say: runs.Say, *, short: bool, mesh: bool) -> dict[str
         hand = runs.by_hand(here, 1 if short else 3, 100)
         found["by_hand"] = {"start_to_last_canary_request_s": hand}
         if mesh:
-            found["without_istiod"] = {
-                "restarted": runs.without_control_plane(here, 0, 50, say),
-                "away": runs.without_control_plane(here, 15, 50, say),
-            }
-    return found
+            away = found["without_istiod"] = {}
+            away["restarted"] = runs.without_control_plane(here, 0, 50, say)
+            away["away"] = runs.without_control_plane(here, 15, 50, say)
 
 
 def table(found: Mapping[str, Any]) -> list[str]:

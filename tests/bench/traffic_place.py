@@ -20,7 +20,10 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils import _kube
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError, Scrubber
 from ansible_collections.tars.rollout.plugins.module_utils._kube import Kind
+from ansible_collections.tars.rollout.plugins.module_utils._slo_gate.fuse import RouteFuse
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import passing
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
+from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
 from lab_tools import call
 
 NAME = "app.kubernetes.io/name"
@@ -106,6 +109,12 @@ class Place:
 
     def cut(self, release: str) -> dict[str, Any]:
         return self._call("canary_weight", services=self.targets(), cut={"reason": "bench"}, release=release)
+
+    def fuse(self, release: str) -> RouteFuse:
+        """What a gate has ready while it judges: it has looked at the routes, so its connections are open."""
+        fuse = RouteFuse(Kubernetes(self.client), SystemClock(Stop()), self.targets(), release)
+        fuse.check()
+        return fuse
 
     def targets(self) -> list[dict[str, Any]]:
         """The option ``services`` of canary_weight."""

@@ -71,17 +71,20 @@ def good(place: Place, old: str, new: str, stage: float, rps: float, say: Say) -
 
 
 def cuts(place: Place, fault: str, count: int, rps: float, say: Say) -> list[dict[str, Any]]:
-    """Cut a bad release at 50 %, several times. The decision is made when the call begins: all of its time counts."""
+    """Cut a bad release at 50 %, several times, as a gate does that has just decided: all time from then on counts."""
     found = []
     place.track("1", "bad", {"TARS_FAULTS": json.dumps(FAULTS[fault])})
     with Load(place.gateway, place.namespace, list(place.routes), rps, place.folder) as load:
         for number in range(count):
             place.weigh(50, observe=False)
+            fuse = place.fuse("bad")
             time.sleep(3)
             decided = time.monotonic()
-            done = place.cut("bad")
-            found.append({"fault": fault, "decided": decided, "patched": done["elapsed"]})
-            say(f"{fault}, cut {number + 1}: {len(place.routes)} routes patched in {done['elapsed']:.3f} s")
+            done = fuse.blow("bench")
+            if not done["done"]:
+                raise RuntimeError(f"cut {number + 1}: {done['error']}")
+            found.append({"fault": fault, "decided": decided, "patched": done["after_s"]})
+            say(f"{fault}, cut {number + 1}: {len(place.routes)} routes patched in {done['after_s']:.3f} s")
             time.sleep(3)
     place.untrack()
     begun = [item["decided"] for item in found]
@@ -142,6 +145,7 @@ def _istiod_back(place: Place) -> float:
 def ten_services(place: Place, count: int) -> dict[str, Any]:
     """The module as Ansible starts it, a new process each time: wall and processor time with all of its imports."""
     runs = []
+    place.weigh(0, observe=False)  # a route that was cut gets no weight before that is lifted
     for number in range(count):
         params = {"kubeconfig": place.kubeconfig, "services": place.targets(), "weight": 0 if number % 2 else 10}
         runs.append(_module_process("canary_weight", params))

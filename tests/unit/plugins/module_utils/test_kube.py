@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
@@ -191,6 +192,51 @@ def test_tls_is_checked(serve: Any, authority: Any) -> None:
     assert client(server.url, ca=authority.ca).list(MAPS) == []
     fault = failing(lambda: client(server.url).list(MAPS))
     assert fault.reason == "kube_tls" and "CERTIFICATE_VERIFY_FAILED" in str(fault)
+
+
+def kubeconfig(folder: Path, url: str, authority: Any, **user: str) -> str:
+    cluster = {"server": url, "certificate-authority": authority.ca}
+    path = folder / "kubeconfig"
+    config = {
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path.write_text(json.dumps(config))
+    return str(path)
+
+
+def test_connections_share_what_was_read_once(serve: Any, authority: Any, tmp_path: Path) -> None:
+    server = serve(says(200, items=[]), authority.context(demand_client=True))
+    for name in ("ca.pem", "client.pem", "client.key"):
+        (tmp_path / name).write_bytes((Path(authority.ca).parent / name).read_bytes())
+    here = type(authority)(str(tmp_path / "ca.pem"), "", str(tmp_path / "client.pem"), str(tmp_path / "client.key"))
+    keys = {"client-certificate": here.client_cert, "client-key": here.client_key}
+    kube = _kube.from_kubeconfig(kubeconfig(tmp_path, server.url, here, **keys), "", Scrubber())
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _n: kube.list(MAPS), range(8))) == [[]] * 8
+
+
+def test_a_server_that_wants_a_certificate_refuses_without(serve: Any, authority: Any, tmp_path: Path) -> None:
+    server = serve(says(200, items=[]), authority.context(demand_client=True))
+    kube = _kube.from_kubeconfig(kubeconfig(tmp_path, server.url, authority, token=TOKEN), "", Scrubber())
+    assert failing(lambda: kube.list(MAPS)).reason.startswith("kube_")
+    assert server.seen == []
+
+
+def test_an_encrypted_key_is_said_and_never_asked_for(serve: Any, authority: Any, tmp_path: Path) -> None:
+    server = serve(says(200, items=[]), authority.context(demand_client=True))
+    key = tmp_path / "locked.key"
+    words = ["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", authority.client_key, "-out", str(key)]
+    subprocess.run(words, check=True, capture_output=True)
+    keys = {"client-certificate": authority.client_cert, "client-key": str(key)}
+    kube = _kube.from_kubeconfig(kubeconfig(tmp_path, server.url, authority, **keys), "", Scrubber())
+    fault = failing(lambda: kube.list(MAPS))
+    assert fault.reason == "kube_tls" and "encrypted" in str(fault)
+    assert server.seen == []
 
 
 @pytest.mark.parametrize(
