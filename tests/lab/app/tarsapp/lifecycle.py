@@ -41,8 +41,6 @@ async def serve(settings: Settings) -> None:
         handle_signals=False,
         # Longer than Envoy keeps an idle connection (an hour): who closes it meets no request that is on its way.
         keepalive_timeout=KEPT_SECONDS,
-        # Its own patience is a minute, longer than Kubernetes has; drain() has waited for what is worth it by then.
-        shutdown_timeout=CUT_SECONDS,
     )
     await runner.setup()
     # The listening socket is ours and not the runner's: it must close long before the runner cuts connections.
