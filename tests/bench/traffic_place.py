@@ -25,6 +25,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import 
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Stop, SystemClock
 from lab_tools import call
+from traffic_load import PLAYED
 
 NAME = "app.kubernetes.io/name"
 NAMESPACES = Kind("v1", "namespaces", namespaced=False)
@@ -165,7 +166,7 @@ class Place:
             "imagePullPolicy": "IfNotPresent",
             "ports": [{"containerPort": 8080}],
             "env": [
-                {"name": "TARS_SERVICE", "value": "api"},
+                {"name": "TARS_SERVICE", "value": PLAYED},
                 {"name": "TARS_RELEASE_FILE", "value": "/release/release.json"},
                 {"name": "TARS_DRAIN_SECONDS", "value": DRAIN},
             ],
