@@ -4,7 +4,8 @@
 """How exactly and how fast traffic moves in the lab: a table, and build/bench/traffic.json.
 
 BENCH_SHORT=1: one short release and few cuts (about three minutes). BENCH_MESH=1: also with the mesh's control plane
-restarted and away, which everybody in the lab feels. Works in namespaces of its own and takes them away.
+restarted and away, which everybody in the lab feels. BENCH_PART=good or cuts: only that. Works in namespaces of its own
+and takes them away.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ def main() -> int:
             'bench-traffic: the lab is not up; run `make lab-up`, then `eval "$(tests/lab/lab env)"`', file=sys.stderr
         )
         return 2
+    if os.environ.get("BENCH_PART", "all") not in ("all", "good", "cuts"):
+        print("bench-traffic: BENCH_PART is all, good or cuts", file=sys.stderr)
+        return 2
     short, mesh = bool(os.environ.get("BENCH_SHORT")), bool(os.environ.get("BENCH_MESH"))
     begun = time.monotonic()
 
@@ -68,6 +72,14 @@ def main() -> int:
 
 def measure(folder: Path, say: runs.Say, found: dict[str, Any], *, short: bool, mesh: bool) -> None:
     """Fill ``found``, part by part."""
+    part = os.environ.get("BENCH_PART", "all")
+    if part in ("all", "good"):
+        _good(folder, say, found, short=short)
+    if part in ("all", "cuts"):
+        _cuts(folder, say, found, short=short, mesh=mesh)
+
+
+def _good(folder: Path, say: runs.Say, found: dict[str, Any], *, short: bool) -> None:
     name = f"bench-{os.getpid()}"
     apps = ("one", "two", "three")
     with place(name, apps, {app: app for app in apps}, folder) as here:
@@ -81,8 +93,12 @@ def measure(folder: Path, say: runs.Say, found: dict[str, Any], *, short: bool, 
             done.append(runs.good(here, str(number + 1), new, 4 if short else 30, 50 if short else 150, say))
             found["good"] = runs.together(done)
             say(f"release {new}: {done[-1]['failed_requests']} of {done[-1]['requests']} requests failed")
-    with place(f"{name}-bad", ("one",), {f"s{number}": "one" for number in range(10)}, folder, retries=0) as here:
-        say(f"10 routes over one service in {name}-bad")
+
+
+def _cuts(folder: Path, say: runs.Say, found: dict[str, Any], *, short: bool, mesh: bool) -> None:
+    name = f"bench-{os.getpid()}-bad"
+    with place(name, ("one",), {f"s{number}": "one" for number in range(10)}, folder, retries=0) as here:
+        say(f"10 routes over one service in {name}")
         cut = [
             item
             for fault in list(runs.FAULTS)[: 2 if short else None]

@@ -121,8 +121,8 @@ class Place:
         """The option ``services`` of canary_weight."""
         return [
             {
-                "name": route, "object": {"namespace": self.namespace}, "route": "primary", "stable": app,
-                "canary": f"{app}-canary",
+                "name": route, "provider": "istio", "object": {"namespace": self.namespace}, "route": "primary",
+                "stable": app, "canary": f"{app}-canary",
             }
             for route, app in self.routes.items()
         ]  # fmt: skip
