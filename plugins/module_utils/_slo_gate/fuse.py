@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Bug, RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import request
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.at_once import at_once
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Cut, Target, Wish
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover, Wanted, cut_all
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Cut, Seen, Target, Wish
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover, cut_one
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Provider
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Deadline
@@ -49,12 +49,16 @@ class RouteFuse:
         self._release = release
         self._budget = budget
         self._fence = fence
+        # What check() has read: nobody else writes in a bake. If somebody did, the patch is refused and it is read again.
+        self._seen: dict[str, Seen] = {}
 
     def check(self) -> Sequence[str]:
         wish = Wish(0, self._fence, self._release, self._cut("check"))
 
         def one(target: Target) -> str:
-            Mover(self._provider, self._clock, self._budget).plan([Wanted(target, wish)])
+            seen = Mover(self._provider, self._clock, self._budget).see(target)
+            self._provider.plan(seen, wish)
+            self._seen[str(target)] = seen
             try:
                 fault = self._provider.may_patch(target)
             except RolloutError as error:
@@ -72,7 +76,8 @@ class RouteFuse:
         routes, cut = [str(target) for target in self._targets], self._cut(reason)
 
         def one(target: Target) -> Moved:
-            return cut_all(self._provider, self._clock, [target], cut, self._budget, self._fence)[0]
+            seen = self._seen.get(str(target))
+            return cut_one(self._provider, self._clock, target, cut, self._budget, self._fence, seen)
 
         try:
             # Each route by itself: one that cannot be cut must not keep the others from it.

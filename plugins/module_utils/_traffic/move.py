@@ -51,16 +51,22 @@ class Wanted:
     wish: Wish
 
 
-def cut_all(
-    provider: Provider, clock: Clock, targets: Sequence[Target], cut: Cut, budget: float = 10, fence: int | None = None
-) -> list[Moved]:
-    """Take the canary of all routes out of the traffic now: for whoever decides, before anybody else hears of it.
+def cut_one(
+    provider: Provider, clock: Clock, target: Target, cut: Cut, budget: float = 10, fence: int | None = None,
+    seen: Seen | None = None,
+) -> Moved:  # fmt: skip
+    """Take the canary of a route out of the traffic now: for whoever decides, before anybody else hears of it.
 
-    ``fence``: written under that one, and refused by a route with a newer one; None takes the next one of each route.
+    ``fence``: written under that one, and refused by a route with a newer one; None takes the next one of the route.
+    ``seen``: the route as it was read before, which saves the read. Has it changed since, the API server refuses the
+    patch, and it is read after all.
     """
-    wanted = [Wanted(target, Wish(0, fence, cut.release, cut)) for target in targets]
+    wanted = Wanted(target, Wish(0, fence, cut.release, cut))
     mover = Mover(provider, clock, budget)
-    return mover.patch(wanted, mover.plan(wanted))
+    plan = provider.plan(seen, wanted.wish) if seen is not None else None
+    # Without anything to write nobody would say that the route has changed.
+    plans = [plan] if plan is not None and plan.ops else mover.plan([wanted])
+    return mover.patch([wanted], plans)[0]
 
 
 class Mover:
@@ -90,9 +96,12 @@ class Mover:
 
         return at_once(list(zip(wanted, plans, strict=True)), write, _unwritten)
 
+    def see(self, target: Target) -> Seen:
+        """A route as it is now; a server that is busy is asked again."""
+        return self._patiently(lambda: self._provider.observe(target))
+
     def _look(self, wanted: Wanted) -> Plan:
-        seen = self._patiently(lambda: self._provider.observe(wanted.target))
-        return self._provider.plan(seen, wanted.wish)
+        return self._provider.plan(self.see(wanted.target), wanted.wish)
 
     def _write(self, wanted: Wanted, plan: Plan) -> Moved:
         first, reads, patches = plan, 1, 0

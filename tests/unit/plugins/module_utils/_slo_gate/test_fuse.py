@@ -90,6 +90,16 @@ def test_all_routes_are_cut_at_once_with_the_reason_on_them() -> None:
         assert "WORSE_THAN_STABLE" in document["metadata"]["annotations"]["ga.rollout/cut"]
 
 
+def test_a_fuse_that_has_looked_does_not_look_again() -> None:
+    objects = Objects("api", "evaluation")
+    ready = fuse(objects, "api", "evaluation")
+    ready.check()
+    objects.refused = {"api", "evaluation"}  # reading is refused, writing is not
+    told = ready.blow("WORSE_THAN_STABLE")
+    assert told["done"] and told["patches"] == 2
+    assert objects.weights("api") == objects.weights("evaluation") == [100, 0]
+
+
 def test_a_route_that_cannot_be_cut_does_not_keep_the_others_from_it() -> None:
     objects = Objects("api", "evaluation")
     objects.refused.add("api")

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import marks
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Cut, Wish
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover, Wanted, cut_all
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover, Wanted, cut_one
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Kubernetes
 from mesh import Server, destination, fault, seen, target, virtual_service
 
@@ -148,10 +148,49 @@ def test_a_cut_by_the_provider_alone(clock: Any) -> None:
     assert api.count("patch") == 1
 
 
-def test_a_cut_of_all(clock: Any) -> None:
-    api = server(*NAMES)
-    moved = cut_all(Kubernetes(api), clock, [target(name) for name in NAMES], Cut("2.1.0", "now", "slo_violated"))
-    assert len(moved) == api.count("patch") == 10 and {share(api, name) for name in NAMES} == {0}
+REASON = Cut("2.1.0", "now", "slo_violated")
+
+
+def test_a_cut_of_a_route_that_was_read_before_is_one_patch(clock: Any) -> None:
+    api = server("api")
+    provider = Kubernetes(api)
+    before = provider.observe(target())
+    api.calls.clear()
+    moved = cut_one(provider, clock, target(), REASON, seen=before)
+    assert api.calls == [("patch", "api")] and share(api, "api") == 0
+    assert moved.plan.before == 10 and "slo_violated" in str(seen(api.objects["api"]).annotations)
+
+
+def test_a_cut_of_a_route_that_has_changed_since_is_read_again(clock: Any) -> None:
+    api = server("api")
+    provider = Kubernetes(api)
+    before = provider.observe(target())
+    move(api, clock, ["api"], Wish(60, fence=4))
+    api.calls.clear()
+    cut_one(provider, clock, target(), REASON, seen=before)
+    assert api.calls == [("patch", "api"), ("get", "api"), ("patch", "api")]
+    assert share(api, "api") == 0 and marks.fence_of(seen(api.objects["api"])) == 5
+
+
+def test_a_cut_of_a_route_that_seemed_to_be_cut_looks_before_it_says_so(clock: Any) -> None:
+    api = server("api")
+    provider = Kubernetes(api)
+    cut_one(provider, clock, target(), REASON)
+    before = provider.observe(target())
+    move(api, clock, ["api"], Wish(60, fence=4, release="2.1.0", lift_cut=True))
+    cut_one(provider, clock, target(), REASON, seen=before)
+    assert share(api, "api") == 0
+
+
+def test_a_cut_under_a_fence_that_was_lost_meanwhile_is_refused(clock: Any) -> None:
+    api = server("api")
+    provider = Kubernetes(api)
+    move(api, clock, ["api"], Wish(30, fence=3))
+    before = provider.observe(target())
+    move(api, clock, ["api"], Wish(60, fence=4))
+    with pytest.raises(RolloutError):
+        cut_one(provider, clock, target(), REASON, fence=3, seen=before)
+    assert share(api, "api") == 60
 
 
 def test_late_patches_of_a_zombie_change_nothing(clock: Any) -> None:
