@@ -83,13 +83,13 @@ def cuts(place: Place, fault: str, count: int, rps: float, say: Say) -> list[dic
             done = fuse.blow("bench")
             if not done["done"]:
                 raise RuntimeError(f"cut {number + 1}: {done['error']}")
-            found.append({"fault": fault, "decided": decided, "patched": done["after_s"]})
             say(f"{fault}, cut {number + 1}: {len(place.routes)} routes patched in {done['after_s']:.3f} s")
             time.sleep(3)
+            # Until here no canary has weight again.
+            found.append({"fault": fault, "decided": decided, "until": time.monotonic(), "patched": done["after_s"]})
     place.untrack()
-    begun = [item["decided"] for item in found]
-    for item, end in zip(found, [*(moment - 3 for moment in begun[1:]), float("inf")], strict=True):
-        late = [line for line in load.seen.between(item["decided"], end) if line["version"] == "bad"]
+    for item in found:
+        late = [line for line in load.seen.between(item["decided"], item["until"]) if line["version"] == "bad"]
         left = [load.seen.start + line["t"] + line.get("lag_ms", 0) / 1000 - item["decided"] for line in late]
         item["last_canary_after"] = max(left, default=0.0)
     return found
@@ -145,7 +145,7 @@ def _istiod_back(place: Place) -> float:
 def ten_services(place: Place, count: int) -> dict[str, Any]:
     """The module as Ansible starts it, a new process each time: wall and processor time with all of its imports."""
     runs = []
-    place.weigh(0, observe=False)  # a route that was cut gets no weight before that is lifted
+    place.weigh(1, observe=False)  # a route that was cut gets no weight before that is lifted
     for number in range(count):
         params = {"kubeconfig": place.kubeconfig, "services": place.targets(), "weight": 0 if number % 2 else 10}
         runs.append(_module_process("canary_weight", params))
