@@ -49,7 +49,7 @@ class RouteFuse:
         self._release = release
         self._budget = budget
         self._fence = fence
-        # What check() has read. Nobody else writes in a bake; if somebody did, the patch is refused; then it is read anew.
+        # What check() has read. Nobody else writes in a bake; if somebody did, the patch is refused and we read anew.
         self._seen: dict[str, Seen] = {}
 
     def check(self) -> Sequence[str]:
