@@ -334,7 +334,7 @@ def _one_context(manager: Any) -> Any:
     connection speaks.
     """
     given = manager.connection_pool_kw
-    if type(manager) is not urllib3.PoolManager:
+    if isinstance(manager, urllib3.ProxyManager):
         return manager
     files = {name: given.get(name) for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file")}
     try:
