@@ -13,7 +13,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._errors import Bug, R
 from ansible_collections.tars.rollout.plugins.module_utils._traffic import request
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.at_once import at_once
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.model import Cut, Seen, Target, Wish
-from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import Moved, Mover, cut_one
+from ansible_collections.tars.rollout.plugins.module_utils._traffic.move import WRITERS, Moved, Mover, cut_one
 from ansible_collections.tars.rollout.plugins.module_utils._traffic.provider import Provider
 from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, Deadline
@@ -68,7 +68,9 @@ class RouteFuse:
                 raise fault
             return ""
 
-        told = at_once(self._targets, one, lambda failed, count: f"{failed} of {count} routes could not be cut")
+        told = at_once(
+            self._targets, one, lambda failed, count: f"{failed} of {count} routes could not be cut", WRITERS
+        )
         return [text for text in told if text]
 
     def blow(self, reason: str) -> Mapping[str, Any]:
@@ -81,7 +83,9 @@ class RouteFuse:
 
         try:
             # Each route by itself: one that cannot be cut must not keep the others from it.
-            moved = at_once(self._targets, one, lambda failed, count: f"{failed} of {count} routes were not cut")
+            moved = at_once(
+                self._targets, one, lambda failed, count: f"{failed} of {count} routes were not cut", WRITERS
+            )
         except Exception as error:
             # Whatever it is: the verdict is what must not be lost now.
             fault = error if isinstance(error, RolloutError) else Bug(error)
