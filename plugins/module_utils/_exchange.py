@@ -24,6 +24,7 @@ try:
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.poolmanager import PoolManager, ProxyManager
+    from urllib3.util.ssl_ import create_urllib3_context
 except ImportError:  # The ports complain before they use anything of this file.
     HTTPConnection = HTTPSConnection = HTTPConnectionPool = HTTPSConnectionPool = object  # type: ignore[assignment,misc]
 
@@ -88,6 +89,34 @@ def bound(manager: Any) -> Any:
     """Let the pools of that pool manager of urllib3 heed ``within``. Left alone: SOCKS, which has pools of its own."""
     if type(manager) in (PoolManager, ProxyManager):
         manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    return manager
+
+
+def one_context(manager: Any) -> Any:
+    """Let all connections of that pool manager of urllib3 share one TLS context, and return the manager.
+
+    Else urllib3 reads certificates and key anew for each: ten routes that are cut at once wait for ten times that.
+    Left alone: proxies, which may be verified by the same files, and files that cannot be read, of which the first
+    connection speaks.
+    """
+    given = manager.connection_pool_kw
+    if isinstance(manager, ProxyManager):
+        return manager
+    files = {name: given.get(name) for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file")}
+    try:
+        context = create_urllib3_context(cert_reqs=given.get("cert_reqs"))
+        if files["ca_certs"] or files["ca_cert_data"]:
+            context.load_verify_locations(cafile=files["ca_certs"], cadata=files["ca_cert_data"])
+        else:
+            context.load_default_certs()
+        if files["cert_file"]:
+            # No password: OpenSSL would ask the terminal for that of an encrypted key.
+            context.load_cert_chain(files["cert_file"], files["key_file"], password="")
+    except (OSError, ValueError):
+        return manager
+    for name in files:
+        given.pop(name, None)
+    given["ssl_context"] = context
     return manager
 
 

@@ -19,14 +19,20 @@ try:
     import urllib3
     from kubernetes import config as kube_config
     from kubernetes.client import ApiClient, Configuration
-    from urllib3.util.ssl_ import create_urllib3_context
 except ImportError:
     HAS_KUBERNETES = False
 else:
     HAS_KUBERNETES = True
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import MissingLibrary, Scrubber
-from ansible_collections.tars.rollout.plugins.module_utils._exchange import Answer, Limits, bound, get, within
+from ansible_collections.tars.rollout.plugins.module_utils._exchange import (
+    Answer,
+    Limits,
+    bound,
+    get,
+    one_context,
+    within,
+)
 from ansible_collections.tars.rollout.plugins.module_utils._kube_errors import KubeError, Request, no_answer, refused
 
 PAGE = 500
@@ -87,7 +93,7 @@ class Client:
         # Seconds that the server's clock is ahead of ours, as its last answer told; None before there was one.
         self.skew: float | None = None
         # The client's own call_api changed its signature between versions; its pool, with proxy and TLS, did not.
-        self._pool = bound(_one_context(ApiClient(configuration).rest_client.pool_manager))
+        self._pool = bound(one_context(ApiClient(configuration).rest_client.pool_manager))
 
     def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any]:
         """The object; a KubeError with reason ``kube_not_found`` when there is none."""
@@ -324,34 +330,6 @@ def in_cluster(scrubber: Scrubber, timeouts: Timeouts | None = None) -> Client:
             hint="Give the path of a kubeconfig",
         ) from None
     return Client(configuration, scrubber, timeouts)
-
-
-def _one_context(manager: Any) -> Any:
-    """Let all connections of that pool manager of urllib3 share one TLS context, and return the manager.
-
-    Else urllib3 reads certificates and key anew for each: ten routes that are cut at once wait for ten times that.
-    Left alone: proxies, which may be verified by the same files, and files that cannot be read, of which the first
-    connection speaks.
-    """
-    given = manager.connection_pool_kw
-    if isinstance(manager, urllib3.ProxyManager):
-        return manager
-    files = {name: given.get(name) for name in ("ca_certs", "ca_cert_data", "cert_file", "key_file")}
-    try:
-        context = create_urllib3_context(cert_reqs=given.get("cert_reqs"))
-        if files["ca_certs"] or files["ca_cert_data"]:
-            context.load_verify_locations(cafile=files["ca_certs"], cadata=files["ca_cert_data"])
-        else:
-            context.load_default_certs()
-        if files["cert_file"]:
-            # No password: OpenSSL would ask the terminal for that of an encrypted key.
-            context.load_cert_chain(files["cert_file"], files["key_file"], password="")
-    except (OSError, ValueError):
-        return manager
-    for name in files:
-        given.pop(name, None)
-    given["ssl_context"] = context
-    return manager
 
 
 def _need_library() -> None:

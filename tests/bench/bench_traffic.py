@@ -47,7 +47,8 @@ def main() -> int:
             'bench-traffic: the lab is not up; run `make lab-up`, then `eval "$(tests/lab/lab env)"`', file=sys.stderr
         )
         return 2
-    if os.environ.get("BENCH_PART", "all") not in ("all", "good", "cuts"):
+    part = os.environ.get("BENCH_PART", "all")
+    if part not in ("all", "good", "cuts"):
         print("bench-traffic: BENCH_PART is all, good or cuts", file=sys.stderr)
         return 2
     short, mesh = bool(os.environ.get("BENCH_SHORT")), bool(os.environ.get("BENCH_MESH"))
@@ -59,7 +60,7 @@ def main() -> int:
     found: dict[str, Any] = {"short": short, "load_average": os.getloadavg()}
     try:
         with tempfile.TemporaryDirectory(prefix="bench-traffic-") as folder:
-            measure(Path(folder), say, found, short=short, mesh=mesh)
+            measure(Path(folder), say, found, part, short=short, mesh=mesh)
     finally:
         # Also what was measured before something failed: half an hour is a lot to lose.
         found["elapsed_s"] = round(time.monotonic() - begun, 1)
@@ -70,9 +71,8 @@ def main() -> int:
     return 1 if any(row.endswith("MISSED") for row in rows) else 0
 
 
-def measure(folder: Path, say: runs.Say, found: dict[str, Any], *, short: bool, mesh: bool) -> None:
-    """Fill ``found``, part by part."""
-    part = os.environ.get("BENCH_PART", "all")
+def measure(folder: Path, say: runs.Say, found: dict[str, Any], part: str, *, short: bool, mesh: bool) -> None:
+    """Fill ``found``; ``part``: all, good or cuts."""
     if part in ("all", "good"):
         _good(folder, say, found, short=short)
     if part in ("all", "cuts"):

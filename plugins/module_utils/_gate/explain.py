@@ -37,6 +37,12 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+def duration_at_least(seconds: float) -> str:
+    """The same rounded up, for what would be too short if it were rounded down."""
+    step = 1 if seconds <= 119 else 60 if seconds < 7140 else 360
+    return duration(math.ceil(seconds / step) * step)
+
+
 def latency(slo: Slo, value: float | None) -> str:
     """A latency with its unit."""
     if value is None:

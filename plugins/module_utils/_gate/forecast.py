@@ -49,12 +49,6 @@ def needed_requests(violation: float, share: float, beta: float) -> int | None:
     return high
 
 
-def _rounded_up(seconds: float) -> float:
-    """To the steps in which a duration is shown: seconds, minutes, tenths of an hour."""
-    step = 1 if seconds <= 119 else 60 if seconds < 7140 else 360
-    return math.ceil(seconds / step) * step
-
-
 def forecast(slo: Slo, spec: Spec, rps: float | None, weight: float | None, share: float) -> Forecast:
     """``rps``: requests per second of both arms together, ``weight``: 0..100, ``share``: stable's own bad share."""
     needed = needed_requests(slo.excluded, share, spec.beta)
@@ -73,7 +67,7 @@ def forecast(slo: Slo, spec: Spec, rps: float | None, weight: float | None, shar
     seen = f"{math.floor(expected):,} requests expected in {explain.duration(spec.bake_s)}, {goal}"
     if expected >= needed:
         return Forecast(slo.name, True, expected, needed, seconds, weight, seen)
-    ways = [f"a bake of {explain.duration(_rounded_up(seconds))}"] if seconds else []
+    ways = [f"a bake of {explain.duration_at_least(seconds)}"] if seconds else []
     ways += [f"a weight of {math.ceil(fair)} %"] if fair <= 100 else []
     instead = f"; {' or '.join(ways)} would do" if ways else "; no weight would do"
     return Forecast(

@@ -14,14 +14,13 @@ import contextlib
 import os
 from pathlib import Path
 
-GROUP = "docker"
-"""The group of all containers of an engine that makes its groups itself, at the root of the machine's."""
 TIMES = 8
 """The cluster weighs as much as so many processes."""
 NICE = -5
 """Of what brings requests into the cluster: three times a process, so that late load is the cluster's doing."""
-DEFAULTS = {"cpu.shares": 1024, "cpu.weight": 100}
-"""What a process outside any group counts as, by the file of version 1 and of version 2."""
+FILES = {"cpu/docker/cpu.shares": 1024, "docker/cpu.weight": 100}
+"""Where an engine that makes its groups itself has all of its containers, in version 1 and 2 of control groups, and what
+a process that is in no group counts there."""
 
 
 def favour_cluster(groups: Path = Path("/sys/fs/cgroup")) -> bool:
@@ -29,13 +28,11 @@ def favour_cluster(groups: Path = Path("/sys/fs/cgroup")) -> bool:
 
     Elsewhere (a service manager's groups, no right to change them) the lab works as well, only less evenly under load.
     """
-    for base in (groups / "cpu", groups):
-        for name, usual in DEFAULTS.items():
-            file = base / GROUP / name
-            with contextlib.suppress(OSError):
-                if file.exists():
-                    file.write_text(str(TIMES * usual), encoding="ascii")
-                    return True
+    for name, usual in FILES.items():
+        with contextlib.suppress(OSError):
+            if (groups / name).exists():
+                (groups / name).write_text(str(TIMES * usual), encoding="ascii")
+                return True
     return False
 
 
