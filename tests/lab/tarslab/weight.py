@@ -19,8 +19,10 @@ TIMES = 8
 NICE = -5
 """Of what brings requests into the cluster: three times a process, so that late load is the cluster's doing."""
 FILES = {"cpu/docker/cpu.shares": 1024, "docker/cpu.weight": 100}
-"""Where an engine that makes its groups itself has all of its containers, in version 1 and 2 of control groups, and what
-a process that is in no group counts there."""
+"""Where an engine that makes its groups itself has all of its containers, in version 1 and 2 of control groups.
+
+With what a process counts there that is in no group.
+"""
 
 
 def favour_cluster(groups: Path = Path("/sys/fs/cgroup")) -> bool:
