@@ -7,14 +7,18 @@
 """Bounds one exchange with an HTTP server in time as a whole.
 
 The time-outs of urllib3 bound each silence only: a server that sends one byte now and then, of its headers or its
-body, holds a caller for ever. Here a timer shuts the socket down instead, which wakes the reader wherever it reads.
+body, holds a caller for ever. Here a watchdog shuts the socket down instead, which wakes the reader wherever it reads.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
+import os
+import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +70,56 @@ class Exchange:
                     socket.socket.shutdown(wire, socket.SHUT_RDWR)
 
 
+class _Watchdog:
+    """One thread that ends every exchange whose time is over.
+
+    A timer for each would be a thread for each, and where the processors are busy a new thread waits for its turn
+    before the request may go on.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Also in the child of a fork: the thread has not come along, and may hold the lock for ever."""
+        self._changed = threading.Condition()
+        self._due: dict[Exchange, float] = {}
+        self._wakes = math.inf
+        self._thread: threading.Thread | None = None
+
+    def watch(self, exchange: Exchange, seconds: float) -> None:
+        """End it in that time, unless it is forgotten before."""
+        due = time.monotonic() + seconds
+        with self._changed:
+            self._due[exchange] = due
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="exchanges", daemon=True)
+                self._thread.start()
+            elif due < self._wakes:
+                self._changed.notify()
+
+    def forget(self, exchange: Exchange) -> None:
+        """It has ended by itself. The thread sleeps on: waking it would cost each request a turn."""
+        with self._changed:
+            self._due.pop(exchange, None)
+
+    def _run(self) -> None:
+        # A signal is for the main thread, which would sleep on where this one took it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for exchange in [exchange for exchange, due in self._due.items() if due <= now]:
+                    del self._due[exchange]
+                    exchange.end()
+                self._wakes = min(self._due.values(), default=math.inf)
+                self._changed.wait(None if self._wakes == math.inf else self._wakes - now)
+
+
+_WATCHDOG = _Watchdog()
+os.register_at_fork(after_in_child=_WATCHDOG.begin)
+
+
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[Exchange]:
     """What this thread sends and reads over connections of bounded pools must be through in that time.
@@ -74,15 +128,13 @@ def within(seconds: float) -> Iterator[Exchange]:
     Python counts the connect time-out as a whole. Nothing is sent after either when the time is over by then.
     """
     exchange = Exchange()
-    timer = threading.Timer(seconds, exchange.end)
-    timer.daemon = True
-    timer.start()
+    _WATCHDOG.watch(exchange, seconds)
     _CURRENT.exchange = exchange
     try:
         yield exchange
     finally:
         _CURRENT.exchange = None
-        timer.cancel()
+        _WATCHDOG.forget(exchange)
 
 
 def bound(manager: Any) -> Any:
