@@ -126,7 +126,7 @@ def main(plan: str, out: str, told: str) -> None:
             begun.write_text(str(time.monotonic() - elapsed))
             begun.rename(told)
 
-    weight.favour_load()
+    weight.favour()
     given = json.loads(plan)
     summary = runner.run(Plan(**{**given, "regions": tuple(given["regions"])}), Path(out), progress)
     print(json.dumps(summary.to_json()))

@@ -23,6 +23,7 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._record import ledger
+from tarslab import weight
 
 from . import report, story
 from .child import Ended, run
@@ -73,6 +74,7 @@ class Demo:
             "bad": (bad_release, f"A bad release, {bad_release}: 6 % of its requests fail"),
         }
         ended: dict[str, Part] = {}
+        weight.favour()
         load = Load(self._lab.program, OUT / "good", self._regions)
         with load.running():
             self._say(f"load on: {len(self._regions)} regions, more to the one at work")

@@ -108,7 +108,7 @@ def _env(lab: Lab, arguments: argparse.Namespace) -> int:
 def _load(lab: Lab, arguments: argparse.Namespace) -> int:
     # Without a lab there is still --target.
     known = environment.values(lab) if state.load(lab).get("up") else {}
-    weight.favour_load()
+    weight.favour()
     return load_command.main(arguments, known)
 
 

@@ -27,7 +27,7 @@ LABEL = "io.x-k8s.kind.cluster"
 AUDIT_FOLDER = "/var/log/kubernetes-audit"
 AUDIT_POLICY = "/etc/kubernetes/audit"
 ETCD = {"unsafe-no-fsync": "true"}
-"""Nothing of the lab outlives its machine, whose disk has more to do: one write in fifty waited 60 ms and more for it."""
+"""Nothing of the lab outlives its machine, whose disk has more to do: one write in fifty waited 60 ms for it."""
 
 
 def config(lab: Lab, image_mode: str) -> dict[str, Any]:

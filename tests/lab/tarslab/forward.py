@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> None:
     pairs = [(int(port), int(inner or 0)) for port, _colon, inner in (word.partition(":") for word in words)]
     sockets = listen([port for port, _inner in pairs])
     netns.enter(name)
-    weight.favour_load()
+    weight.favour()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(sockets, [place(port, inner, Path(note)) for port, inner in pairs]))
 
