@@ -33,7 +33,7 @@ from .report import Part
 
 ROOT = Path(__file__).resolve().parents[3]
 OUT = ROOT / "build" / "demo"
-PLANNED = {"stage": 15.0, "soak": 10.0, "back": 8.0}
+PLANNED = {"stage": 15.0, "soak": 6.0, "back": 6.0}
 """Seconds that the lab's inventory asks for; a test compares them."""
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 WARM_S = 60.0

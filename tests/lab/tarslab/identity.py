@@ -25,6 +25,8 @@ PORT_NAMES = (
 )
 """The ports of a lab on 127.0.0.1; the place in this list is the distance from the block's first port."""
 
+API_PORT = 6443
+"""Where the API server listens in its node, as kubeadm has it."""
 NODE_PORTS = {
     "gateway": 30080,
     "gateway_api": 30081,
@@ -36,7 +38,7 @@ NODE_PORTS = {
     "sentinel": 30380,
     "statuspage": 30500,
 }
-"""NodePort in the cluster behind each port (the API server needs none)."""
+"""NodePort in the cluster behind each port; the API server needs none."""
 
 FIRST_PORT = 20000
 BLOCK = 16
