@@ -112,7 +112,6 @@ def _normal(line: dict[str, Any]) -> bool:
 
 def main(plan: str, out: str, told: str) -> None:
     """Be the load: until a signal comes."""
-    from tarslab import weight
     from tarslab.load import runner
     from tarslab.load.plan import Plan
     from tarslab.load.summary import Summary
@@ -126,7 +125,6 @@ def main(plan: str, out: str, told: str) -> None:
             begun.write_text(str(time.monotonic() - elapsed))
             begun.rename(told)
 
-    weight.favour()
     given = json.loads(plan)
     summary = runner.run(Plan(**{**given, "regions": tuple(given["regions"])}), Path(out), progress)
     print(json.dumps(summary.to_json()))

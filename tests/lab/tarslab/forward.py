@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The forwarder: listens on the machine's 127.0.0.1, connects to the same ports inside the lab's network namespace.
 
-A process of its own (`python -m tarslab.forward NAMESPACE NOTE PORT[:NODEPORT]...`). The listening sockets are made
+A process of its own (`python -m tarslab.forward NAMESPACE NOTE PORT[:INNER]...`). The listening sockets are made
 first, then the process enters the namespace: sockets keep the namespace that they were made in. Once the file NOTE
-holds the node's address, ports with a NodePort and the API server's are handed straight to the node: Docker's own proxy
-in between costs a tenth of a core at 300 requests per second, waits for its turn behind the whole cluster, and ended
-without a word under load.
+holds the node's address, ports with an inner one are handed straight to it at the node: Docker's own proxy in between
+costs a tenth of a core at 300 requests per second, waits for its turn behind the whole cluster, and ended without a
+word under load.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Place = Callable[[], tuple[str, int]]
 
 
 def place(port: int, inner: int, note: Path) -> Place:
-    """Where a port's connections go: to the node's NodePort ``inner`` once its address is known, else the same port."""
+    """Where a port's connections go: to the node's port ``inner`` once its address is known, else the same port."""
 
     def now() -> tuple[str, int]:
         try:

@@ -25,8 +25,6 @@ PORT_NAMES = (
 )
 """The ports of a lab on 127.0.0.1; the place in this list is the distance from the block's first port."""
 
-API_PORT = 6443
-"""Where the API server listens in its node, as kubeadm has it."""
 NODE_PORTS = {
     "gateway": 30080,
     "gateway_api": 30081,
@@ -39,6 +37,9 @@ NODE_PORTS = {
     "statuspage": 30500,
 }
 """NodePort in the cluster behind each port; the API server needs none."""
+
+INNER_PORTS = {**NODE_PORTS, "api": 6443}
+"""Where each is reached at the node itself; the API server's as kubeadm has it."""
 
 FIRST_PORT = 20000
 BLOCK = 16

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache, daemons, debtree, files, netns, proc
-from .identity import API_PORT, NODE_PORTS
+from .identity import INNER_PORTS
 
 if TYPE_CHECKING:
     from .context import Lab
@@ -61,8 +61,7 @@ def forward(lab: Lab) -> None:
         return
     log = lab.paths.logs / "forward.log"
     ports = list(lab.ports.values())
-    inner = {**NODE_PORTS, "api": API_PORT}
-    words = [f"{port}:{inner.get(name, '')}" for name, port in lab.ports.items()]
+    words = [f"{port}:{INNER_PORTS.get(name, '')}" for name, port in lab.ports.items()]
     env = {"PYTHONPATH": str(lab.paths.source)}
     daemons.start(note, [sys.executable, "-m", "tarslab.forward", lab.identity.name, node_note(lab), *words], log, env)
     check = [sys.executable, "-c", f"import socket; socket.create_connection(('127.0.0.1', {ports[-1]}), 2)"]
