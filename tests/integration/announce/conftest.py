@@ -69,16 +69,21 @@ def alertmanager(doubles: Doubles, tmp_path: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    program = programs.alertmanager()
     command = [
-        str(programs.alertmanager()),
+        str(program),
         f"--config.file={config}",
         f"--storage.path={tmp_path / 'data'}",
         "--cluster.listen-address=",
     ]
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+        command.append(f"--web.listen-address=127.0.0.1:{port}")
+        process = subprocess.Popen(command, cwd=program.parents[2], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
-    until(lambda: ready(url), "Alertmanager to be ready")
-    yield url
-    process.terminate()
-    process.wait(20)
+    try:
+        until(lambda: ready(url) or process.poll() is not None, "Alertmanager to be ready")
+        assert process.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")[-2000:]
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)

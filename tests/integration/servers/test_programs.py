@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,7 @@ def test_a_download_that_fails_leaves_nothing(made: list[str], monkeypatch: pyte
     assert [p.name for p in tmp_path.iterdir()] == [f"{RECIPE.key}.lock"]
 
 
-def test_another_suite_or_package_has_another_key() -> None:
+def test_another_suite_package_or_folder_has_another_key() -> None:
     other = Recipe("thing", "bookworm", ("thing", "more"), RECIPE.programs)
-    assert len({RECIPE.key, other.key, Recipe("thing", "trixie", ("thing",), RECIPE.programs).key}) == 3
+    reading = replace(RECIPE, reads=("/usr/share/thing",))
+    assert len({RECIPE.key, other.key, reading.key, replace(RECIPE, suite="trixie").key}) == 4

@@ -38,17 +38,22 @@ JIT = "usr/lib/postgresql/*/lib/llvmjit*"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Packages of a Debian release and the programs in them (patterns of paths) that tests run."""
+    """Packages of a Debian release and the programs in them (patterns of paths) that tests run.
+
+    ``reads``: folders of the packages that the programs name by their absolute paths. Unpacked, they look for them
+    from their working folder, which must be the tree.
+    """
 
     name: str
     suite: str
     packages: tuple[str, ...]
     programs: tuple[str, ...]
+    reads: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """The name in the cache: changes with the recipe, how it is made and the kind of machine."""
-        inputs = (MADE, *self.packages, *self.programs, os.uname().machine)
+        inputs = (MADE, *self.packages, *self.programs, *self.reads, os.uname().machine)
         return f"{self.name}-{self.suite}-{files.digest(*inputs)}"
 
 
@@ -112,6 +117,7 @@ def _make(recipe: Recipe, scratch: Path, final: Path, listing: str, own: str) ->
         raise ServerError(f"none of {', '.join(recipe.programs)} is in the packages {', '.join(recipe.packages)}")
     loader, places = _loader(made, patchelf, programs[0])
     for program in programs:
+        _from_working_folder(program, recipe.reads)
         at = [str(final / p.relative_to(made)) for p in (loader, *places)]
         edit: list[str | Path] = [
             patchelf,
@@ -127,6 +133,15 @@ def _make(recipe: Recipe, scratch: Path, final: Path, listing: str, own: str) ->
     test: list[str | Path] = [loader, "--library-path", ":".join(map(str, places)), programs[0], "--version"]
     run(f"the unpacked {programs[0].name}", test, seconds=60, cwd=scratch)
     cache.stamp(made)
+
+
+def _from_working_folder(program: Path, reads: Sequence[str]) -> None:
+    """Let it look for those folders from where it runs. The path keeps its length, on which the program relies."""
+    held = program.read_bytes()
+    for folder in reads:
+        held = held.replace(folder.encode(), f"{folder.lstrip('/')}/".encode())
+    if reads:
+        program.write_bytes(held)
 
 
 def _loader(made: Path, patchelf: Path, program: Path) -> tuple[Path, list[Path]]:

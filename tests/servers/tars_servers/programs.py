@@ -74,12 +74,16 @@ def prometheus(major: int | None = None) -> Prometheus:
 
 @cache
 def alertmanager() -> Path:
-    """Return the program Alertmanager: the one in PATH, else Debian's, unpacked; raises ServerError."""
+    """Return the program Alertmanager: the one in PATH, else Debian's, unpacked; raises ServerError.
+
+    To be run in the folder that holds its ``usr/bin``, from which the unpacked one reads its templates.
+    """
     name = "prometheus-alertmanager"
     if found := shutil.which(name) or shutil.which("alertmanager"):
         return Path(found)
     program = f"usr/bin/{name}"
-    return tree(Recipe("alertmanager", "bookworm", (name,), (program,)), f"install {name}") / program
+    recipe = Recipe("alertmanager", "bookworm", (name,), (program,), ("/usr/share/prometheus/alertmanager",))
+    return tree(recipe, f"install {name}") / program
 
 
 @cache
