@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from time import sleep, time
 
 import pytest
 from ansible_collections.tars.rollout.plugins.module_utils._record import lease, process
+from ansible_collections.tars.rollout.plugins.module_utils._values import moment
 from regions_world import NEW, OLD, World, outcomes
 
 # A region that is entered, and whose first step on the way fails.
@@ -273,6 +275,37 @@ def test_a_rollout_that_cannot_prove_its_rollback_says_so(third_fails: World) ->
     assert world.read("us_east_1")["phase"] == "rolling_back"
     # That is no reason to leave the others on it.
     assert [world.read(host)["phase"] for host in ("us_west_2", "staging")] == ["rolled_back", "rolled_back"]
+
+
+def test_a_region_by_itself_waits_for_the_waves_before_it(world: World) -> None:
+    """The order is said first, also where nothing could tell whether the region bears the release."""
+    world.vars["preflight_forecast"] = True
+    code, out = world.play("rollout_region.yml", rollout_group="us_east_1")
+    assert code != 0 and outcomes(out) == [("refused", "us-east-1")], out
+    assert "cannot begin in us-east-1 before its turn: staging has no release at all" in " ".join(out.split()), out
+    assert world.api.writes == []
+
+
+def test_what_a_region_runs_is_read_after_the_wait_for_its_turn(world: World) -> None:
+    plan = world.plan_hash()
+    world.api.reads.clear()
+
+    def meanwhile() -> None:
+        """Once the region was read staging is through, and while its soak is waited for somebody brings it here."""
+        while not any("tars-us-west-2/deployments" in path for path in world.api.reads):
+            sleep(0.02)
+        world.fill("staging", NEW)
+        world.record("staging", plan, phase_since=moment(time() - 3600 + 6))
+        while not any("tars-staging/configmaps" in path for path in world.api.reads):
+            sleep(0.02)
+        world.fill("us_west_2", NEW)
+
+    somebody = Thread(target=meanwhile, daemon=True)
+    somebody.start()
+    code, out = world.play("rollout_region.yml", rollout_group="us_west_2", rollout_wave_gap=3600)
+    assert code == 0 and outcomes(out) == [("promoted", "us-west-2")], out
+    assert "nothing to do, stable runs it already" in " ".join(out.split()), out
+    assert not somebody.is_alive() and world.api.writes == []
 
 
 def test_a_clock_five_minutes_off_is_refused(world: World) -> None:
