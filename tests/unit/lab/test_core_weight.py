@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,15 @@ def test_another_arrangement_of_groups_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "system.slice" / "cpu.weight").write_text("100")
     assert not weight.favour_cluster(tmp_path)
     assert (tmp_path / "system.slice" / "cpu.weight").read_text() == "100"
+
+
+def test_what_stands_outside_goes_first_and_so_does_what_it_starts() -> None:
+    code = (
+        "import os, subprocess, sys; from tarslab import weight; weight.favour()\n"
+        "subprocess.run([sys.executable, '-c', 'import os; print(os.sched_getscheduler(0), os.getpriority(0, 0))'])"
+    )
+    path = {"PYTHONPATH": str(Path(weight.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=path)
+    before = f"{os.SCHED_OTHER} {os.getpriority(os.PRIO_PROCESS, 0)}"
+    may = [f"{os.SCHED_RR} {os.getpriority(os.PRIO_PROCESS, 0)}", f"{os.SCHED_OTHER} {weight.NICE}"]
+    assert done.stdout.strip() in (may if os.geteuid() == 0 else [before, *may])
