@@ -286,6 +286,13 @@ def test_a_region_by_itself_waits_for_the_waves_before_it(world: World) -> None:
     assert world.api.writes == []
 
 
+def test_check_mode_looks_at_all_waves(world: World) -> None:
+    code, out = world.play("ga_rollout.yml", "--check")
+    assert code == 0 and world.api.writes == [], out
+    wanted = [("not_proven", region) for region in ("staging", "us-west-2", "us-east-1")]
+    assert outcomes(out)[:3] == wanted, out
+
+
 def test_what_a_region_runs_is_read_after_the_wait_for_its_turn(world: World) -> None:
     plan = world.plan_hash()
     world.api.reads.clear()
@@ -295,7 +302,7 @@ def test_what_a_region_runs_is_read_after_the_wait_for_its_turn(world: World) ->
         while not any("tars-us-west-2/deployments" in path for path in world.api.reads):
             sleep(0.02)
         world.fill("staging", NEW)
-        world.record("staging", plan, phase_since=moment(time() - 3600 + 6))
+        world.record("staging", plan, phase_since=moment(time() - 3600 + 15))
         while not any("tars-staging/configmaps" in path for path in world.api.reads):
             sleep(0.02)
         world.fill("us_west_2", NEW)

@@ -47,7 +47,7 @@ def favour_cluster(groups: Path = Path("/sys/fs/cgroup")) -> bool:
 
 def favour() -> None:
     """Give this process, and what it starts from here on, its turn before others, where it may."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(TURN))
         return
     with contextlib.suppress(OSError):
