@@ -75,9 +75,9 @@ def alertmanager(doubles: Doubles, tmp_path: Path) -> Iterator[str]:
         f"--config.file={config}",
         f"--storage.path={tmp_path / 'data'}",
         "--cluster.listen-address=",
+        f"--web.listen-address=127.0.0.1:{port}",
     ]
     with (tmp_path / "log").open("w") as log:
-        command.append(f"--web.listen-address=127.0.0.1:{port}")
         process = subprocess.Popen(command, cwd=program.parents[2], stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     try:

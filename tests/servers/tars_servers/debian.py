@@ -117,7 +117,8 @@ def _make(recipe: Recipe, scratch: Path, final: Path, listing: str, own: str) ->
         raise ServerError(f"none of {', '.join(recipe.programs)} is in the packages {', '.join(recipe.packages)}")
     loader, places = _loader(made, patchelf, programs[0])
     for program in programs:
-        _from_working_folder(program, recipe.reads)
+        if recipe.reads:
+            _from_working_folder(program, recipe.reads)
         at = [str(final / p.relative_to(made)) for p in (loader, *places)]
         edit: list[str | Path] = [
             patchelf,
@@ -140,8 +141,7 @@ def _from_working_folder(program: Path, reads: Sequence[str]) -> None:
     held = program.read_bytes()
     for folder in reads:
         held = held.replace(folder.encode(), f"{folder.lstrip('/')}/".encode())
-    if reads:
-        program.write_bytes(held)
+    program.write_bytes(held)
 
 
 def _loader(made: Path, patchelf: Path, program: Path) -> tuple[Path, list[Path]]:
