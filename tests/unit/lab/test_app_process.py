@@ -24,7 +24,7 @@ import requests
 pytest.importorskip("prometheus_client", reason="the services' own library is not in this environment")
 
 APP = Path(__file__).resolve().parents[2] / "lab" / "app"
-DRAIN = 1.0
+DRAIN = 2.0
 
 
 class Service:
@@ -129,24 +129,24 @@ def test_leaving_loses_nothing(service: Service) -> None:
     async def leave() -> None:
         async with aiohttp.ClientSession(service.url) as client:
             client_socket = await client.ws_connect("/ws")
-            slow = asyncio.ensure_future(client.get("/?ms=2500"))
+            slow = asyncio.ensure_future(client.get("/?ms=4000"))
             await asyncio.sleep(0.1)
             process.send_signal(signal.SIGTERM)
             begun = time.monotonic()
-            while time.monotonic() < begun + DRAIN - 0.4:
+            while time.monotonic() < begun + DRAIN - 1:
                 async with client.get("/") as answer:
                     assert (answer.status, (await answer.read())[:1]) == (200, b"{")
                 async with client.get("/readyz") as answer:
                     assert answer.status in (200, 503)
             assert answer.status == 503
             assert (await slow).status == 200
-            assert time.monotonic() - begun > 2
+            assert time.monotonic() - begun > 3
             while (message := await client_socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass
             assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1001)
 
     asyncio.run(leave())
-    assert process.wait(5) == 0
+    assert process.wait(20) == 0
 
 
 def test_requests_that_never_end_are_not_waited_for_for_ever(service: Service) -> None:
@@ -154,14 +154,14 @@ def test_requests_that_never_end_are_not_waited_for_for_ever(service: Service) -
 
     async def leave() -> None:
         async with aiohttp.ClientSession(service.url) as client:
-            slow = asyncio.ensure_future(client.get("/?ms=30000"))
+            slow = asyncio.ensure_future(client.get("/?ms=300000"))
             await asyncio.sleep(0.1)
             process.send_signal(signal.SIGTERM)
             with pytest.raises(aiohttp.ClientError):
                 await slow
 
     asyncio.run(leave())
-    assert process.wait(5) == 0
+    assert process.wait(20) == 0
 
 
 def test_bad_drain_breaks_what_is_in_flight(service: Service) -> None:
@@ -169,14 +169,14 @@ def test_bad_drain_breaks_what_is_in_flight(service: Service) -> None:
 
     async def leave() -> None:
         async with aiohttp.ClientSession(service.url) as client:
-            slow = asyncio.ensure_future(client.get("/?ms=3000"))
+            slow = asyncio.ensure_future(client.get("/?ms=30000"))
             await asyncio.sleep(0.2)
             process.send_signal(signal.SIGTERM)
             with pytest.raises(aiohttp.ClientError):
                 await slow
 
     asyncio.run(leave())
-    assert process.wait(1) == 0
+    assert process.wait(20) == 0
 
 
 def test_a_hanging_drain_goes_on_as_if_nobody_had_asked(service: Service) -> None:

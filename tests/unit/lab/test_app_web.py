@@ -181,9 +181,10 @@ def test_a_websocket_speaks_echoes_and_is_told_to_go_when_the_service_goes() -> 
         while (message := await socket.receive()).type is WSMsgType.TEXT:
             pass
         assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
-        await asyncio.sleep(0.05)
-        text = await metrics(client)
-        assert 'websocket_connections{version="1.1.0"} 0.0' in text
+        # The service counts it after it has said goodbye.
+        async with asyncio.timeout(20):
+            while 'websocket_connections{version="1.1.0"} 0.0' not in (text := await metrics(client)):
+                await asyncio.sleep(0.01)
         assert 'websocket_disconnections_total{code="1001",version="1.1.0"} 1.0' in text
         assert 'websocket_reconnections_total{version="1.1.0"} 1.0' in text
 

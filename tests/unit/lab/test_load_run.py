@@ -177,7 +177,7 @@ def test_a_second_signal_does_not_wait_for_answers(gateway: Gateway, tmp_path: P
     time.sleep(0.5)
     assert process.poll() is None, "one signal waits for the answers that are out"
     process.send_signal(signal.SIGINT)
-    stdout, _stderr = process.communicate(timeout=10)
+    stdout, _stderr = process.communicate(timeout=30)
     assert set(json.loads(stdout)["outcomes"]) == {oc.UNFINISHED}
 
 

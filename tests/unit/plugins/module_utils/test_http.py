@@ -128,12 +128,12 @@ def test_unknown_host_is_named(clock: Any) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_silence_ends_by_the_read_time_out(serve: Any, method: str) -> None:
-    server = serve(lambda handler, server: time.sleep(3))
+    server = serve(lambda handler, server: time.sleep(30))
     began = time.monotonic()
-    http = client(server.url, SystemClock(Stop()), read=0.2, budget=1)
+    http = client(server.url, SystemClock(Stop()), read=0.2, budget=3)
     fault = failing(lambda: http.call(method, "/"))
     assert fault.reason == "http_timeout"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert (len(server.seen) > 1) == (method == "GET")
 
 
@@ -142,7 +142,7 @@ def test_a_dripping_body_does_not_outwit_the_budget(serve: Any) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "1000")
         handler.end_headers()
-        for _round in range(100):
+        for _round in range(1000):
             handler.wfile.write(b"x")
             time.sleep(0.05)
 
@@ -150,7 +150,7 @@ def test_a_dripping_body_does_not_outwit_the_budget(serve: Any) -> None:
     http = client(serve(drip).url, SystemClock(Stop()), read=2, budget=0.5)
     fault = failing(lambda: http.call("GET", "/"))
     assert fault.reason == "http_timeout" and "no whole answer came within 0.5 s" in str(fault)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
 
 
 def test_dripping_headers_do_not_outwit_the_budget(dripping: Any, authority: Any) -> None:
@@ -160,14 +160,14 @@ def test_dripping_headers_do_not_outwit_the_budget(dripping: Any, authority: Any
         http = client(url, SystemClock(Stop()), read=2, budget=0.5, **options)
         fault = failing(lambda http=http: http.call("GET", "/"))
         assert fault.reason == "http_timeout" and "no whole answer came within 0.5 s" in str(fault)
-        assert 0.4 < time.monotonic() - began < 1.5
+        assert 0.4 < time.monotonic() - began < 10
 
 
 def test_a_dripping_body_without_a_length_is_no_whole_answer(dripping: Any) -> None:
     url = dripping(start=b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n[]")
     began = time.monotonic()
     fault = failing(lambda: client(url, SystemClock(Stop()), read=2, budget=0.5).call("GET", "/"))
-    assert fault.reason == "http_timeout" and time.monotonic() - began < 1.5
+    assert fault.reason == "http_timeout" and time.monotonic() - began < 10
 
 
 def test_the_budget_of_an_ended_call_leaves_its_connection_alone(serve: Any) -> None:
@@ -175,10 +175,10 @@ def test_the_budget_of_an_ended_call_leaves_its_connection_alone(serve: Any) -> 
 
     def behave(handler: BaseHTTPRequestHandler, server: Any) -> None:
         ports.append(handler.client_address[1])
-        time.sleep(0.5 if handler.path == "/slow" else 0.2)
+        time.sleep(5 if handler.path == "/slow" else 0.5)
         answer(200)(handler, server)
 
-    http = client(serve(behave).url, SystemClock(Stop()), budget=0.4)
+    http = client(serve(behave).url, SystemClock(Stop()), budget=1.5)
     for _round in range(4):
         assert http.json("GET", "/") == {}
     assert len(set(ports)) == 1

@@ -125,11 +125,11 @@ def test_html_in_place_of_the_api_server(serve: Any) -> None:
 
 
 def test_silence_refusal_and_an_unknown_host(serve: Any) -> None:
-    server = serve(lambda handler, server: time.sleep(2))
+    server = serve(lambda handler, server: time.sleep(30))
     began = time.monotonic()
     slow = client(server.url, timeouts=Timeouts(connect=1, read=0.2))
     assert failing(lambda: slow.get(MAPS, "ns", "a")).reason == "kube_timeout"
-    assert time.monotonic() - began < 1.5 and len(server.seen) == 1
+    assert time.monotonic() - began < 10 and len(server.seen) == 1
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -146,16 +146,16 @@ def test_a_dripping_server_does_not_hold_a_call(dripping: Any, authority: Any) -
             began = time.monotonic()
             fault = failing(call)
             assert fault.reason == "kube_timeout" and "no whole answer came within 0.5 s" in str(fault)
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < 10
 
 
 def test_threads_share_connections_and_keep_their_own_time(serve: Any) -> None:
     def behave(handler: BaseHTTPRequestHandler, server: Any) -> None:
-        time.sleep(4 if "slow" in handler.path else 0.01)
+        time.sleep(30 if "slow" in handler.path else 0.01)
         says(200)(handler, server)
 
     # Long enough for the quick ones where the processors are busy with other tests.
-    kube = client(serve(behave).url, timeouts=Timeouts(total=2))
+    kube = client(serve(behave).url, timeouts=Timeouts(total=4))
 
     def look(number: int) -> str:
         try:

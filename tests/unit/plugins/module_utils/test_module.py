@@ -144,8 +144,8 @@ def test_it_ends_when_nobody_reads_its_answer(tmp_path: Path, body: str) -> None
     assert process.stdout is not None
     began = time.monotonic()
     process.stdout.close()
-    process.wait(10)
-    assert time.monotonic() - began < 2
+    process.wait(50)
+    assert time.monotonic() - began < 10
 
 
 def test_it_does_not_act_when_the_reader_was_gone_before(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_renews_all_leases_and_takes_up_and_drops_some(run: Run) -> None:
     two = run.lease("two")
     assert rises(two) and rises(one)
     (run.folder / "two.lease").unlink()
-    time.sleep(0.8)
+    time.sleep(2)
     assert not rises(two, 0.8) and rises(one)
 
 
@@ -93,9 +93,9 @@ def test_ends_when_the_controller_is_gone_or_stopped(run: Run, signum: int) -> N
     assert rises(store)
     run.controller.send_signal(signum)
     began = time.monotonic()
-    run.thread.join(5)
+    run.thread.join(20)
     # Two are promised; what a loaded machine adds is not ours.
-    assert not run.thread.is_alive() and time.monotonic() - began < 4
+    assert not run.thread.is_alive() and time.monotonic() - began < 10
     assert run.ended.endswith("is stopped" if signum == signal.SIGSTOP else "is dead")
     time.sleep(0.3)
     assert not rises(store, 0.8)

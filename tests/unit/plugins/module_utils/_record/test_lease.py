@@ -58,7 +58,7 @@ def test_a_process_of_this_machine_is_looked_at() -> None:
     try:
         assert decide(there, OURS, NOW, there).what == lease.REFUSE
         child.send_signal(19)
-        for _time in range(50):
+        for _time in range(500):
             if process.state(child.pid, there.controller["start"]) == process.STOPPED:
                 break
             time.sleep(0.02)
@@ -67,7 +67,7 @@ def test_a_process_of_this_machine_is_looked_at() -> None:
     finally:
         child.kill()
     # A zombie does nothing any more.
-    for _time in range(50):
+    for _time in range(500):
         if decide(there, OURS, NOW, there).what == lease.TAKE:
             break
         time.sleep(0.02)

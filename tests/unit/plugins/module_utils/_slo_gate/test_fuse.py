@@ -83,7 +83,7 @@ def test_all_routes_are_cut_at_once_with_the_reason_on_them() -> None:
     objects = Objects("api", "evaluation", "insight")
     began = time.monotonic()
     told = fuse(objects, *objects.routes).blow("WORSE_THAN_STABLE")
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     assert told["done"] and told["patches"] == 3
     for name, document in objects.routes.items():
         assert objects.weights(name) == [100, 0]

@@ -9,6 +9,7 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -54,8 +55,8 @@ def smoked(clock: Any, tmp_path: Path) -> Any:
     return run
 
 
-def take_socket(handler: Any, accept: str = "") -> None:
-    """A handshake as RFC 6455 wants it; what the client says afterwards is kept on the server."""
+def take_socket(handler: Any, accept: str = "") -> bytes:
+    """A handshake as RFC 6455 wants it, and what the client says afterwards: one frame of 8 bytes."""
     key = handler.headers["Sec-WebSocket-Key"]
     good = b64encode(hashlib.sha1((key + smoke.GUID).encode(), usedforsecurity=False).digest()).decode()
     handler.send_response(101)
@@ -64,16 +65,16 @@ def take_socket(handler: Any, accept: str = "") -> None:
     handler.send_header("Sec-WebSocket-Accept", accept or good)
     handler.end_headers()
     handler.close_connection = True
-    handler.server.said = handler.rfile.read(8)
+    said: bytes = handler.rfile.read(8)
+    return said
 
 
 def test_at_the_gateway_by_header(serve: Any, smoked: Any) -> None:
-    said = []
+    said: SimpleQueue[bytes] = SimpleQueue()
 
     def gateway(handler: Any, server: Any) -> None:
         if handler.path == "/ws":
-            take_socket(handler)
-            said.append(handler.server.said)
+            said.put(take_socket(handler))
         else:
             server.reply(handler, 200, b"ok", x_version="2.1.0")
 
@@ -87,7 +88,8 @@ def test_at_the_gateway_by_header(serve: Any, smoked: Any) -> None:
     for _method, _path, headers, _body in server.seen:
         assert (headers["host"], headers["x-canary"]) == ("api.example.net", "true")
     # A close frame of RFC 6455 with code 1000, masked: the server is not left with half a connection.
-    assert said == [bytes([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])]
+    # The client does not wait until it is read, so it is waited for here.
+    assert said.get(timeout=30) == bytes([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8])
     assert result["lines"][0].startswith("api: GET /health?full=1 with x-canary: true at api.example.net: 200 in")
     (event,) = ledger.read(smoked.ledger)
     assert (event.kind, event.subject, event.data["way"]) == ("smoke", "api", "header")
