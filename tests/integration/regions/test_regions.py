@@ -311,7 +311,9 @@ def test_what_a_region_runs_is_read_after_the_wait_for_its_turn(world: World) ->
     somebody.start()
     code, out = world.play("rollout_region.yml", rollout_group="us_west_2", rollout_wave_gap=3600)
     assert code == 0 and outcomes(out) == [("promoted", "us-west-2")], out
-    assert "nothing to do, stable runs it already" in " ".join(out.split()), out
+    said = " ".join(out.split())
+    assert "us-west-2 waits until" in said and "and 3600 s are to lie between" in said, out
+    assert "nothing to do, stable runs it already" in said, out
     assert not somebody.is_alive() and world.api.writes == []
 
 
