@@ -23,6 +23,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.session impo
 FORMAT = "gate-cases/1"
 # Second 0 of every case, at the clock of Prometheus; far from zero, as real time stamps are.
 EPOCH = 1_760_000_000.0
+PER_SECOND = {"ms": 1000.0, "s": 1.0}
 Case = Mapping[str, Any]
 
 
@@ -70,7 +71,7 @@ def _slo(slo: Mapping[str, Any]) -> dict[str, Any]:
         # Words of other kinds mean nothing here; a case may still say them.
         if theirs in ("name", "type", "metric") or slo.get(theirs) is None or ours not in gatefile.KEYS[kind]:
             continue
-        result[ours] = _typed(kind, theirs, slo[theirs], 1000.0 if unit == "ms" else units.per_second(metric))
+        result[ours] = _typed(kind, theirs, slo[theirs], PER_SECOND.get(unit) or units.per_second(metric))
     if unit:
         result["limit"] = slo["limit_text"]
     return result

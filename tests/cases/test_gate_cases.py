@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from . import more_cases, more_cases_edges, more_cases_too
+from . import more_cases, more_cases_edges, more_cases_sources, more_cases_too
 from .gate_format import Outcome, load, play
 
 Player = Callable[[dict[str, Any]], Outcome]
@@ -21,7 +21,7 @@ def _cases(config: pytest.Config) -> list[dict[str, Any]]:
     return [*load(path), *(OWN if path == EXAMPLES else [])]
 
 
-OWN = [case for part in (more_cases, more_cases_too, more_cases_edges) for case in part.CASES]
+OWN = [case for part in (more_cases, more_cases_too, more_cases_edges, more_cases_sources) for case in part.CASES]
 EXAMPLES = Path(__file__).with_name("gate_cases.json")
 CASES: dict[pytest.Config, list[dict[str, Any]]] = {}
 

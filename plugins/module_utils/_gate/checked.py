@@ -33,6 +33,9 @@ def matchers(where: str, raw: Any) -> dict[str, str]:
     """Labels with fully anchored regular expressions."""
     found: dict[str, str] = {}
     for label, value in mapping(where, raw).items():
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            # Such as false, which YAML makes of an unquoted word: no series has a label that says False.
+            raise GateFileError(f"{where}.{label}", f"{value!r} is no text", 'Quote it, such as "false" or "5..|429"')
         text = str(value)
         if not LABEL.fullmatch(str(label)):
             raise GateFileError(where, f"{label!r} is no name of a label")

@@ -160,12 +160,17 @@ def _slo(where: str, name: str, raw: Any, limit: Any, stage: Mapping[str, Any]) 
     if not _METRIC.fullmatch(metric):
         raise GateFileError(f"{where}: {kind}", f"{metric!r} is no name of a metric", "Labels go into match")
     match = matchers(f"{where}: match", data.get("match"))
+    if kind == "latency" and metric.endswith("_bucket"):
+        plain = metric.removesuffix("_bucket")
+        raise GateFileError(f"{where}: latency", f"{metric} names the buckets", f"Name the histogram, {plain}")
     if kind == "latency" and "le" in match:
         seen = "the boundaries of buckets are chosen by limit and violation"
         raise GateFileError(f"{where}: match.le", seen, f"Leave le out of match; write it as the limit of {metric}")
     arm = str(data.get("arm", "canary"))
     if kind in ("gauge", "count"):
         value = typed(f"{where}: limit", units.number, data["limit"])
+        if kind == "count" and value < 0:
+            raise GateFileError(f"{where}: limit", f"{data['limit']!r} is negative", "0 allows none at all")
         return Slo(name, kind, value, metric, match, for_s=for_s, arm=arm)
     if arm != "canary":
         raise GateFileError(f"{where}: arm", f"a {kind} is always that of the canary", "Swap the arms instead")
@@ -204,7 +209,7 @@ def _share(
         bad=bad or (SERVER_ERRORS if kind == "ratio" else {}),
         quantile=typed(f"{where}: quantile", units.quantile, data.get("quantile", "p95")),
         violation=violation,
-        max_drift=_drift(where, stage.get("max_drift") or data.get("max_drift")),
+        max_drift=_drift(where, data.get("max_drift") if stage.get("max_drift") is None else stage["max_drift"]),
         on_limit=_policy(f"{where}: on_limit", data.get("on_limit", ROLLBACK)),
         on_drift=_policy(f"{where}: on_drift", data.get("on_drift", ROLLBACK)),
         per_second=per_second,

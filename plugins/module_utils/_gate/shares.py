@@ -6,11 +6,13 @@
 # Do not use it from other collections or from modules and plugins of your own.
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ansible_collections.tars.rollout.plugins.module_utils._gate import explain, laws
 from ansible_collections.tars.rollout.plugins.module_utils._gate.process import Evidence, restarts
 from ansible_collections.tars.rollout.plugins.module_utils._gate.spec import (
+    FRESH_SCRAPES,
     HOLD,
     PASS,
     ROLLBACK,
@@ -61,6 +63,8 @@ class ShareJudge:
         # What was proven once stays proven: the guarantee is about "ever".
         self._proven: dict[str, str] = {}
         self._final_done = False
+        # The first scrape for which it is not known yet how stable did meanwhile.
+        self._waiting = 0
 
     @property
     def rho(self) -> float:
@@ -85,7 +89,9 @@ class ShareJudge:
         if self._rho is None:
             # Measured once: evidence must not change its rules while it grows.
             self._rho = laws.burstiness(reading.history)
-        first = min(reading.changed, len(self._sums) - 1)
+        first = min(reading.changed, len(self._sums) - 1, self._waiting)
+        meanwhile = self._meanwhile(reading, first)
+        self._waiting = first + next((i for i, tally in enumerate(meanwhile) if tally is None), len(meanwhile))
         del self._sums[first + 1 :], self._hits[first + 1 :], self._kept[first:]
         for index in range(first, len(reading.tallies)):
             tally = reading.tallies[index]
@@ -93,15 +99,39 @@ class ShareJudge:
             bad, drift = self._hits[index]
             self._hits.append((bad + (tally.bad > 0), drift + (tally.drift > 0)))
             strata = reading.strata[index] if reading.strata else ()
-            self._weigh(index, tally, strata or (Pair(tally.drift, tally.n, tally.base, tally.m),))
+            self._weigh(
+                index, tally, strata or (Pair(tally.drift, tally.n, tally.base, tally.m),), meanwhile[index - first]
+            )
 
-    def _weigh(self, index: int, tally: Tally, strata: Sequence[Pair]) -> None:
+    def _meanwhile(self, reading: Reading, first: int) -> list[Tally | None]:
+        """For each scrape from ``first`` on the one that tells how stable did meanwhile; None while it may still come.
+
+        Stable may be scraped less often than the canary, and lose scrapes: its requests are in what is seen next.
+        """
+        tallies, stable = reading.tallies, reading.stable
+        if stable is None or stable.newest is None:
+            return list(tallies[first:])
+        patience = FRESH_SCRAPES * max(1.0, stable.interval / self._spec.scrape_s)
+        seen = math.ceil(stable.newest / self._spec.scrape_s) - 1
+        found: list[Tally | None] = []
+        after = -1
+        for index in range(len(tallies) - 1, first - 1, -1):
+            if tallies[index].m > 0:
+                after = index
+            if after < 0 and index > seen and len(tallies) - index <= patience:
+                found.append(None)
+            else:
+                # One that comes too late is of another time.
+                found.append(tallies[after if 0 <= after - index <= patience else index])
+        return found[::-1]
+
+    def _weigh(self, index: int, tally: Tally, strata: Sequence[Pair], meanwhile: Tally | None) -> None:
         slo, rho = self.slo, self.rho
         own = laws.discount(tally.n, rho)
         n = tally.n / own
         nothing = laws.NOTHING
         # A scrape in which stable itself is over the limit says nothing about the canary alone.
-        shared = self._spec.has_stable and tally.base > slo.bound * tally.m
+        shared = self._spec.has_stable and (meanwhile is None or meanwhile.base > slo.bound * meanwhile.m)
         above = nothing if shared else laws.absolute_increments(tally.bad / own, n, slo.bound)
         self._above.put(index, laws.capped(above))
         self._certified.put(index, laws.exclusion_increments(tally.over / own, n, slo.excluded))

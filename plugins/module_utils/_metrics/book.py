@@ -30,6 +30,8 @@ class Book:
         self._number = number
         self._fresh: dict[str, Freshness] = defaultdict(Freshness)
         self._changed = 1
+        # How bursty stable is follows from its last hour.
+        self._hour_ago = 1 - int(3600 // spec.scrape_s)
         self._tallies: list[Tally] = []
         # The arms in which the metric is a native histogram.
         self._native: set[str] = set()
@@ -74,7 +76,11 @@ class Book:
         self._changed = min(self._changed, max(index, 1))
 
     def _since(self, scrapes: int, make: Callable[[int], Tally]) -> int:
-        """Make the tallies that changed anew; gives the index of the first of them."""
+        """Make the tallies that changed anew; gives the index of the first of them.
+
+        ``scrapes`` is below 1 before it has settled: there is none to judge yet.
+        """
+        scrapes = max(scrapes, 0)
         first = min(self._changed, len(self._tallies) + 1) - 1
         del self._tallies[first:]
         self._tallies += [make(index) for index in range(first + 1, scrapes + 1)]

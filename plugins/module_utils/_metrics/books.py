@@ -19,43 +19,52 @@ from ansible_collections.tars.rollout.plugins.module_utils._metrics.series impor
 class RatioBook(Book):
     """Bad and all requests per scrape and arm.
 
-    A series without the label that tells bad from good is neither: Envoy, for one, keeps the same requests by code, by
-    class of code and in all, under one name.
+    A series without the label that tells bad from good is good where only bad ones have it, such as ``error``. Where
+    good ones have it as well it is neither: Envoy, for one, keeps the same requests by code, by class of code and in
+    all, under one name.
     """
 
     def __init__(self, slo: Slo, spec: Spec, origin: float, number: Number) -> None:
         super().__init__(slo, spec, origin, number)
         self._bad: dict[tuple[str, int], float] = defaultdict(float)
         self._all: dict[tuple[str, int], float] = defaultdict(float)
+        # Those of series without the label, and whether good ones have it.
+        self._untold: dict[tuple[str, int], float] = defaultdict(float)
+        self._told = False
         self._verdicts: dict[frozenset[tuple[str, str]], bool | None] = {}
         self._strata: dict[tuple[int, str], list[float]] = {}
+        self._untold_strata: dict[tuple[int, str], list[float]] = {}
 
     def see(self, arm: str, series: RawSeries, steps: list[Step]) -> None:
         super().see(arm, series, steps)
         if series.key not in self._verdicts:
-            told = all(name in series.labels or matches({}, {name: text}) for name, text in self.slo.bad.items())
+            told = any(name in series.labels or matches({}, {name: text}) for name, text in self.slo.bad.items())
             self._verdicts[series.key] = matches(series.labels, self.slo.bad) if told else None
         bad = self._verdicts[series.key]
+        if bad is False and not self._told:
+            self._told = True
+            self._touch(1)
         for step in steps:
-            if bad is None or not step.grown:
+            if not step.grown:
                 continue
             cell = (arm, self._number(step.at))
-            self._all[cell] += step.grown
+            (self._untold if bad is None else self._all)[cell] += step.grown
             if bad:
                 self._bad[cell] += step.grown
             self._touch(cell[1])
             if self._spec.strata:
                 place = (cell[1], series.labels.get(self._spec.strata, ""))
-                pair = self._strata.setdefault(place, [0.0] * 4)
+                strata = self._untold_strata if bad is None else self._strata
+                pair = strata.setdefault(place, [0.0] * 4)
                 first = 0 if arm == "canary" else 2
                 pair[first + 1] += step.grown
                 pair[first] += step.grown if bad else 0.0
 
     def reading(self, now: float) -> Reading:
         changed = self._since(self._number(now), self._tally)
-        first = min((cell[1] for cell in self._all), default=1)
+        first = max(min((cell[1] for cell in self._cells()), default=1), self._hour_ago)
         cells = [("stable", i) for i in range(first, 1)]
-        history = [(self._bad.get(cell, 0.0), self._all.get(cell, 0.0)) for cell in cells]
+        history = [(self._bad.get(cell, 0.0), self._total(cell)) for cell in cells]
         return Reading(
             self._arm("canary"),
             self._stable(),
@@ -66,32 +75,40 @@ class RatioBook(Book):
             strata=self._by_stratum(len(self._tallies)) if self._spec.strata else (),
         )
 
+    def _cells(self) -> set[tuple[str, int]]:
+        return {*self._all} if self._told else {*self._all, *self._untold}
+
+    def _total(self, cell: tuple[str, int]) -> float:
+        return self._all.get(cell, 0.0) + (0.0 if self._told else self._untold.get(cell, 0.0))
+
     def _by_stratum(self, scrapes: int) -> list[tuple[Pair, ...]]:
         found: list[list[Pair]] = [[] for _scrape in range(scrapes)]
-        for (index, _stratum), pair in self._strata.items():
-            if 1 <= index <= scrapes:
-                found[index - 1].append(Pair(*pair))
+        untold = {} if self._told else self._untold_strata
+        for place in {**self._strata, **untold}:
+            if 1 <= place[0] <= scrapes:
+                parts = [strata[place] for strata in (self._strata, untold) if place in strata]
+                found[place[0] - 1].append(Pair(*map(sum, zip(*parts, strict=True))))
         return [tuple(pairs) for pairs in found]
 
     def _cells_before(self, arm: str) -> dict[int, tuple[float, float, float]]:
-        cells = {i: (self._bad.get((a, i), 0.0), total) for (a, i), total in self._all.items() if a == arm and i < 1}
-        return {i: (bad, bad, total) for i, (bad, total) in cells.items()}
+        cells = [cell for cell in self._cells() if cell[0] == arm and cell[1] < 1]
+        return {cell[1]: (self._bad.get(cell, 0.0), self._bad.get(cell, 0.0), self._total(cell)) for cell in cells}
 
     def _tally(self, index: int) -> Tally:
         bad = self._bad.get(("canary", index), 0.0)
         return Tally(
-            self._all.get(("canary", index), 0.0),
+            self._total(("canary", index)),
             *(bad,) * 5,
-            m=self._all.get(("stable", index), 0.0),
+            m=self._total(("stable", index)),
             base=self._bad.get(("stable", index), 0.0),
         )
 
     def _problem(self) -> tuple[str, str] | None:
         """A label that no series has would make every request good: that is missing data, not health."""
         fresh = self._fresh["canary"]
-        wanted = [
-            name for name, text in self.slo.bad.items() if name not in fresh.labels and not matches({}, {name: text})
-        ]
+        # Where only bad ones have it a canary without any has it nowhere, and stable tells that it is no mistake.
+        labels = fresh.labels if self._told else fresh.labels | self._fresh["stable"].labels
+        wanted = [name for name, text in self.slo.bad.items() if name not in labels and not matches({}, {name: text})]
         if not fresh.series or not wanted:
             return None
         has = ", ".join(sorted(fresh.labels - {"__name__"}))

@@ -90,7 +90,7 @@ class LatencyBook(Book):
         known = [*stable.cells, *stable.counts]
         history = [
             (share_over(stable.cells.get(i, {}), _total(stable, i), edges.drift), _total(stable, i))
-            for i in range(min(known, default=1), 1)
+            for i in range(max(min(known, default=1), self._hour_ago), 1)
         ]
         return Reading(
             self._arm("canary"),

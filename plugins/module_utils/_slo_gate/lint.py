@@ -171,11 +171,12 @@ def day(spec: Spec, prometheus: Prometheus, at: float) -> list[str]:
     found = []
     for slo in (slo for slo in spec.slos if slo.kind == "ratio" and spec.has_stable):
         own = {**spec.arms["stable"], **slo.match}
-        # As in the judgement: a series without the label that tells bad requests is none of them.
-        told = {**dict.fromkeys(slo.bad, ".+"), **own}
-        whole, bad = (Selector(frozenset(parts(slo)), alternatives(m)).text for m in (told, {**own, **slo.bad}))
+        asked = ({**own, **slo.bad}, {**dict.fromkeys(slo.bad, ".+"), **own}, own)
+        texts = (Selector(frozenset(parts(slo)), alternatives(matchers)).text for matchers in asked)
+        bad, told, whole = (f"sum(increase({text}[{DAY}]))" for text in texts)
         try:
-            query = f"sum(increase({bad}[{DAY}])) / sum(increase({whole}[{DAY}]))"
+            # As in the judgement: those without the label that tells bad requests count where no good one has it.
+            query = f"{bad} / ({told} > {bad} or {whole})"
             share = prometheus.instant(query, at).value
         except QueryFault as fault:
             found.append(f"{slo.name}: stable's last day could not be read: {fault}")

@@ -109,6 +109,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("more pods than there are", gate(expect_pods={"canary": "9" * 5000}), "number of pods"),
     ("a bake without an end", gate(defaults={"bake": "1e9s"}), "66,666,667 scrapes of 15 s"),
     ("a deep regex", one(**ERRORS, match={"a": "(" * 9000 + ")" * 9000}), "no regular expression"),
+    ("a word that YAML takes for false", one(**ERRORS, bad={"success": False}), "Quote it"),
+    ("several values as a list", one(**ERRORS, bad={"status": [500, 503]}), "Quote it"),
+    ("nothing at all", one(**ERRORS, match={"route": None}), "Quote it"),
+    ("an arm by a number with a point", gate(arms={"canary": {"version": 1.1}}), "Quote it"),
+    ("a count below none", one(count="x", limit=-1), "negative"),
+    ("the buckets of a latency", one(**{**P95, "latency": "x_seconds_bucket"}), "Name the histogram, x_seconds"),
+    ("a stage's bare drift of none", gate(stages=[{"weight": 10, "max_drift": 0}]), "write it with its unit"),
     ("a negative drift", one(**{**ERRORS, "max_drift": "-5%"}), "negative"),
 ]
 

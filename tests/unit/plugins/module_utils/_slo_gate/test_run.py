@@ -43,6 +43,16 @@ def test_a_bad_canary_is_rolled_back_early_and_fails_the_task() -> None:
     assert result["evidence"][-1]["x"] >= 5
 
 
+@pytest.mark.parametrize("settle", [7, 15, 20, 30, 45, 60, 90])
+def test_what_settles_is_not_judged(settle: int) -> None:
+    good = judge(FakePrometheus(Clock()), settle=f"{settle}s", fail_on=["rollback", "hold"])
+    assert (good["verdict"], good["decided_after_s"]) == ("pass", pytest.approx(300, abs=1))
+    # 5 requests a second, of those of the settled part.
+    assert good["evidence"][-1]["n"] == pytest.approx(5 * (300 - settle), abs=5 * 15)
+    bad = judge(FakePrometheus(Clock(), bad=0.08), settle=f"{settle}s")
+    assert bad["verdict"] == "rollback" and settle < bad["decided_after_s"] <= settle + 90
+
+
 def test_rollback_and_hold_are_results_where_they_are_not_to_fail() -> None:
     result = judge(FakePrometheus(Clock(), bad=0.08), fail_on=[])
     assert result["verdict"] == "rollback" and "failed" not in result
@@ -98,10 +108,9 @@ def test_a_limit_that_stable_did_not_keep_over_the_last_day_is_told_before_the_s
     findings = judge(prometheus, check=True)["forecast"]["findings"]
     assert any("stable was at 3.4 % over the last day" in text for text in findings)
     asked = [form["query"] for form in prometheus.seen if "[1d]" in form.get("query", "")]
-    assert asked == [
-        'sum(increase({__name__=~"requests_total",status=~"5..",track=~"stable"}[1d])) / '
-        'sum(increase({__name__=~"requests_total",status=~".+",track=~"stable"}[1d]))'
-    ]
+    bad = 'sum(increase({__name__=~"requests_total",status=~"5..",track=~"stable"}[1d]))'
+    told = 'sum(increase({__name__=~"requests_total",status=~".+",track=~"stable"}[1d]))'
+    assert asked == [f'{bad} / ({told} > {bad} or sum(increase({{__name__=~"requests_total",track=~"stable"}}[1d])))']
     # A live run does not wait for such questions.
     live = FakePrometheus(Clock())
     judge(live, bake="15s")
