@@ -35,7 +35,7 @@ options:
     default: 90.0
   rate_limit_max_wait:
     description:
-      - Longest single wait in seconds when the service answers 420 or 429.
+      - Longest single wait in seconds when the service answers 420, 429 or 5xx, or not at all.
       - When it asks for longer the task fails at once and says for how long.
     type: float
     default: 60.0

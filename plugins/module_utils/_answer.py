@@ -18,7 +18,7 @@ from typing import Any
 
 # Where services put the sentence that explains a refusal, in the order in which it is looked for.
 _FIELDS = ("message", "error_description", "error", "errors", "detail", "title", "reason")
-_EXCERPT = 200
+_EXCERPT = 500
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ class Client:
                 )
                 with response:
                     content = self._read(response, url)
-            except (requests.RequestException, TransportError, OSError) as error:
+            except (requests.RequestException, TransportError, OSError, UnicodeError) as error:
                 if not exchange.over:
                     raise Silent(error) from None
         # Also when nothing was raised: a socket that was shut down looks like the end of a body without a length.

@@ -56,8 +56,13 @@ class Silent(Exception):
     def error(self, scrubber: Scrubber, what: str) -> HttpError:
         deepest = _chain(self.cause)[-1]
         seen = str(deepest) or type(deepest).__name__
+        if isinstance(deepest, UnicodeError):
+            # What it says would tell a character of the token.
+            seen = "the address or a header has characters that cannot be sent"
         if self.tls:
             reason, hint = "http_tls", "Check the certificate, the CA bundle and the name in the address"
+        elif isinstance(self.cause, ValueError):
+            reason, hint = "http_invalid", "Check the address, and the token for characters that no header may have"
         elif self.timeout:
             reason, hint = "http_timeout", "Check the network to the server, or give it more time"
         elif not self.sent:

@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.tars.rollout.plugins.module_utils._errors import RolloutError
 from ansible_collections.tars.rollout.plugins.module_utils._http_errors import HttpError
 from ansible_collections.tars.rollout.plugins.module_utils._module import Call
 from ansible_collections.tars.rollout.plugins.module_utils._status import find, parts, plan, postmortem
-from ansible_collections.tars.rollout.plugins.module_utils._status.page import LEAST_PAUSE, StatusPage, uncertain
+from ansible_collections.tars.rollout.plugins.module_utils._status.page import AGAIN, StatusPage, uncertain
 from ansible_collections.tars.rollout.plugins.module_utils._status.wanted import Wanted, wanted
 from ansible_collections.tars.rollout.plugins.module_utils._status.words import (
     NOT_YET,
@@ -26,6 +26,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._status.words import 
 from ansible_collections.tars.rollout.plugins.module_utils._statuspage import connect
 from ansible_collections.tars.rollout.plugins.module_utils._wait import Deadline
 
+Found = TypeVar("Found")
 _SHOWN = ("id", "name", "status", "impact", "impact_override", "shortlink", "scheduled_for", "scheduled_until",
           "created_at", "updated_at", "resolved_at")  # fmt: skip
 
@@ -51,6 +52,9 @@ class _Work:
     def run(self) -> dict[str, Any]:
         self._check_components()
         self._incident = self._find()
+        if self._asked.edit_update and not self._asked.absent:
+            # Before anything is published: what cannot be corrected is refused.
+            postmortem.correction(self._asked.edit_update, self._incident)
         if self._asked.absent:
             self._delete()
         else:
@@ -114,17 +118,16 @@ class _Work:
         self._warn_of_early_statuses(fields)
         if not self._may_write("created"):
             return
-        try:
+
+        def create() -> None:
             self._incident = self._page.create(fields)
-            return
-        except HttpError as fault:
-            if not uncertain(fault):
-                raise
-            first = fault
-        # It may be there although no answer came, and a second one would be public.
-        self._incident = self._look_after(first, self._find)
-        if self._incident is None:
-            self._incident = self._again(lambda: self._page.create(fields))
+
+        fault = self._lost(create)
+        if fault is not None:
+            # It may be there although no answer came, and a second one would be public.
+            self._incident = self._look_after(fault, self._find)
+            if self._incident is None:
+                self._again(create)
 
     def _update(self, incident: Incident, fields: Mapping[str, Any]) -> None:
         if not fields:
@@ -133,55 +136,73 @@ class _Work:
         self._warn_of_early_statuses(fields)
         if not self._may_write("updated"):
             return
-        try:
-            self._incident = self._page.update(incident["id"], fields)
-            return
-        except HttpError as fault:
-            if not uncertain(fault):
-                raise
-            first = fault
-        # Its id is known, so it is read and not searched for.
-        self._incident = self._look_after(first, lambda: self._page.incident(incident["id"])) or incident
-        left = plan.changes(self._asked, self._incident)
-        if left:
-            self._incident = self._again(lambda: self._page.update(incident["id"], left))
 
-    def _look_after(self, fault: HttpError, look: Callable[[], Incident | None]) -> Incident | None:
+        def update(fields: Mapping[str, Any]) -> None:
+            self._incident = self._page.update(incident["id"], fields)
+
+        fault = self._lost(lambda: update(fields))
+        if fault is not None:
+            # Its id is known, so it is read and not searched for.
+            now = self._look_after(fault, lambda: self._page.incident(incident["id"]))
+            self._incident = now
+            if left := plan.changes(self._asked, now):
+                self._again(lambda: update(left))
+
+    @staticmethod
+    def _lost(write: Callable[[], None]) -> HttpError | None:
+        """Do what must not be done twice; the fault when it may be done although no good answer came."""
+        try:
+            write()
+        except HttpError as fault:
+            if uncertain(fault):
+                return fault
+            raise
+        return None
+
+    def _look_after(self, fault: HttpError, look: Callable[[], Found]) -> Found:
         """Look whether a write that brought no answer was done all the same."""
-        self._call.clock.sleep(LEAST_PAUSE, "waiting to see whether the status page did what it was asked")
+        self._page.wait_after(fault)
         try:
             return look()
         except RolloutError as later:
             raise StatusError(
                 f"{fault.msg.rstrip('.')}; whether it was done all the same could not be seen: {later.msg}",
                 reason="outcome_unknown",
-                hint="Run the same task again: it looks first and does only what is missing",
+                hint=AGAIN,
                 details=fault.details,
             ) from None
 
     @staticmethod
-    def _again(write: Any) -> Incident:
+    def _again(write: Callable[[], None]) -> None:
         try:
-            result: Incident = write()
-            return result
+            write()
         except HttpError as fault:
             if uncertain(fault):
-                fault.hint = f"{fault.hint}. Run the same task again: it looks first and does only what is missing"
+                fault.hint = f"{fault.hint}. {AGAIN}"
             raise
 
     def _correct(self) -> None:
-        edit = self._asked.edit_update
-        if edit is None or self._incident is None:
+        edit, incident = self._asked.edit_update, self._incident
+        if edit is None or incident is None:
             return
-        text = postmortem.correction(edit, self._incident)
+        text = postmortem.correction(edit, incident)
         if text is None:
             return
-        before = next(item for item in self._incident["incident_updates"] if item["id"] == edit["update_id"])
+        before = next(item for item in incident["incident_updates"] if item["id"] == edit["update_id"])
         name = f"update {edit['update_id']}"
         self._note({"before": {name: before.get("body")}, "after": {name: text}})
-        if self._may_write("corrected"):
+        if not self._may_write("corrected"):
+            return
+
+        def correct() -> None:
             fields = {"body": text, "deliver_notifications": self._asked.deliver}
-            self._page.edit(self._incident["id"], edit["update_id"], fields)
+            self._page.edit(incident["id"], edit["update_id"], fields)
+
+        fault = self._lost(correct)
+        if fault is not None:
+            now = self._look_after(fault, lambda: self._page.incident(incident["id"]))
+            if postmortem.correction(edit, now) is not None:
+                self._again(correct)
 
     def _explain(self) -> None:
         asked = self._asked.postmortem
@@ -195,12 +216,20 @@ class _Work:
         before = {"postmortem": held.get("body_draft"), "published": bool(held.get("published_at"))}
         after = {"postmortem": asked["body"], "published": bool(held.get("published_at")) or steps.publish is not None}
         self._note({"before": before, "after": after})
-        if not self._may_write("postmortem") or self._incident is None:
-            return
+        if self._may_write("postmortem") and self._incident is not None:
+            self._publish(self._incident["id"], asked, steps)
+
+    def _publish(self, incident_id: str, asked: Mapping[str, Any], steps: postmortem.PostmortemPlan) -> None:
         if steps.draft is not None:
-            self._page.draft(self._incident["id"], steps.draft)
-        if steps.publish is not None:
-            self._page.publish(self._incident["id"], steps.publish)
+            self._page.draft(incident_id, steps.draft)
+        fields = steps.publish
+        if fields is None:
+            return
+        fault = self._lost(lambda: self._page.publish(incident_id, fields))
+        if fault is not None:
+            held = self._look_after(fault, lambda: self._page.postmortem(incident_id))
+            if postmortem.postmortem(asked, held).publish is not None:
+                self._again(lambda: self._page.publish(incident_id, fields))
 
     def _warn_of_early_statuses(self, fields: Mapping[str, Any]) -> None:
         early = [key for key, status in fields.get("components", {}).items() if status != "operational"]

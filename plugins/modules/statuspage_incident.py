@@ -16,6 +16,7 @@ description:
   - A creation that brought no answer is not repeated blindly. The list is read again first, since a second incident
     would be public.
   - When a search is incomplete, two incidents have the key, or the key belongs to the other kind, nothing is written.
+    The list is read up to the page with the key. Of two that lie more than 100 incidents apart the newer one is taken.
   - "Not done yet: templates, subscribers, the service's own scheduling of reminders (C(scheduled_remind_prior))."
 extends_documentation_fragment:
   - tars.rollout.statuspage
@@ -101,7 +102,9 @@ options:
     description: Id and status of components to set with this change.
     type: dict
   restore_components:
-    description: With V(resolved) or V(completed), set the components that the incident touches back to operational.
+    description:
+      - With V(resolved) or V(completed), set the components that the incident touches back to operational.
+      - Of a maintenance that is completed already only those that are still under maintenance.
     type: bool
     default: false
   validate_components:
@@ -115,7 +118,9 @@ options:
     type: bool
     default: false
   adopt:
-    description: V(name), take over the open incident of the same name and kind that has no key, and write the key.
+    description:
+      - V(name), take over the open incident of the same name and kind that has no key, and write the key.
+      - Where there is none, one is made as always, also beside one of that name with another key.
     type: str
     choices: [name]
   reminder_intervals:

@@ -47,7 +47,7 @@ def _cases(file: Path, *, alone: bool) -> Iterator[Case]:
     # Other formats have cases and fixtures as well; only a status page has a page.
     if isinstance(data, dict) and "cases" in data and "page_id" in data.get("fixtures", {}):
         for case in data["cases"]:
-            yield {**_expanded(case), "fixtures": data["fixtures"]}
+            yield {**_expanded(case), "fixtures": _expanded(data["fixtures"])}
     elif alone:
         raise ValueError(f"{file} is no file of Statuspage cases: it needs cases, and fixtures with a page_id")
 

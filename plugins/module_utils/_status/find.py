@@ -36,7 +36,7 @@ def by_key(incidents: Iterable[Incident], key: str) -> Incident | None:
 
 
 def by_name(incidents: Sequence[Incident], wanted: Wanted) -> Incident | None:
-    """The incident to take over: same name and kind, no key of anybody. Open ones go before ended ones."""
+    """The incident to take over: same name and kind, and no key of ours. Open ones go before ended ones."""
     kind = "maintenance" if wanted.kind == "maintenance" else "realtime"
     unique = {incident["id"]: incident for incident in incidents}.values()
     same = [item for item in unique if item.get("name") == wanted.fields["name"] and kind_of(item) == kind]
@@ -51,14 +51,6 @@ def by_name(incidents: Sequence[Incident], wanted: Wanted) -> Incident | None:
             "Name the right one with incident_id",
             reason="name_not_unique",
             incidents=[item["id"] for item in candidates],
-        )
-    taken = [item for item in same if key_of(item) and item.get("status") not in TERMINAL]
-    if not candidates and taken:
-        raise refuse(
-            f"The incident {called(taken[0])} has the name, and belongs to the key {key_of(taken[0])}",
-            "Use that key, or another name",
-            reason="name_taken",
-            incidents=[item["id"] for item in taken],
         )
     return candidates[0] if candidates else None
 

@@ -24,18 +24,22 @@ from ansible_collections.tars.rollout.plugins.module_utils._wait import Clock, D
 
 PAGE_SIZE = 100
 LIMITED = frozenset({420, 429})
+BROKEN = frozenset(range(500, 600))
 MAX_TRIES = 5
 # The service allows one call per second: to come back sooner is to be turned away again.
 LEAST_PAUSE = 1.0
 # Without a Retry-After: seconds, doubled from the first to the last, with jitter.
 FIRST_PAUSE, LAST_PAUSE = 2.0, 30.0
+# No whole answer came.
+LOST = frozenset({"http_timeout", "http_broken"})
+AGAIN = "Run the same task again: it looks first and does only what is missing"
 # After these nobody knows whether the service did what was asked.
-UNCERTAIN = frozenset({"http_timeout", "http_broken", "http_not_json"})
+UNCERTAIN = LOST | {"http_not_json"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for everything that a module call asks of the service, and the longest single wait of a rate limit."""
+    """Seconds for everything that a module call asks of the service, the longest wait before a repetition."""
 
     timeout: float
     rate_wait: float
@@ -104,9 +108,9 @@ class StatusPage:
         self._answer("DELETE", self._incident(incident_id), accept=frozenset({404}))
 
     def edit(self, incident_id: str, update_id: str, fields: Mapping[str, Any]) -> None:
-        """Correct a published update."""
+        """Correct a published update. Sent once, since it may notify people: see ``uncertain``."""
         path = f"{self._incident(incident_id)}/incident_updates/{quote(update_id, safe='')}"
-        self._answer("PATCH", path, {"incident_update": fields}, repeatable=True)
+        self._answer("PATCH", path, {"incident_update": fields}, repeatable=False)
 
     def postmortem(self, incident_id: str) -> dict[str, Any]:
         """The postmortem, empty where there is none."""
@@ -119,14 +123,23 @@ class StatusPage:
         self._answer("PUT", f"{self._incident(incident_id)}/postmortem", {"postmortem": {"body_draft": text}})
 
     def publish(self, incident_id: str, fields: Mapping[str, Any]) -> None:
-        """Publish the draft. Sent once: it may notify people."""
+        """Publish the draft. Sent once, since it may notify people: see ``uncertain``."""
         path = f"{self._incident(incident_id)}/postmortem/publish"
-        self._answer("PUT", path, {"postmortem": fields}, repeatable=not fields.get("notify_subscribers"))
+        self._answer("PUT", path, {"postmortem": fields}, repeatable=False)
 
     def set_component(self, component_id: str, status: str) -> None:
         """Set the status of one component."""
         path = f"/components/{quote(component_id, safe='')}"
-        self._answer("PATCH", path, {"component": {"status": status}}, repeatable=True)
+        self._answer("PATCH", path, {"component": {"status": status}})
+
+    def wait_after(self, fault: HttpError) -> None:
+        """Wait before looking what became of a write; the fault is raised where that is longer than may be waited."""
+        asked: float | None = fault.details.get("retry_after")
+        pause = self._pause(asked, 1)
+        if pause > self._longest():
+            fault.hint = f"{self._too_long(pause)}. {AGAIN}"
+            raise fault
+        self._clock.sleep(pause, "waiting to see whether the status page did what it was asked")
 
     @staticmethod
     def _incident(incident_id: str) -> str:
@@ -135,7 +148,7 @@ class StatusPage:
     def _list(self, path: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         answer = self._answer("GET", path, params=params)
         found = self._decoded("GET", answer)
-        if not isinstance(found, list) or not all(isinstance(item, dict) and _has_id(item) for item in found):
+        if not isinstance(found, list) or not all(map(_has_id, found)):
             raise self._odd("GET", answer, "a list of objects with ids was expected")
         return found
 
@@ -172,29 +185,50 @@ class StatusPage:
         repeatable: bool = True,
         accept: frozenset[int] = frozenset(),
     ) -> Answer:
-        """One call, repeated where the service only asked to come back later: then it surely did nothing."""
+        """One call, repeated where the service only asked to come back later, as then it surely did nothing.
+
+        A ``repeatable`` one is repeated after a fault of the service or the network as well.
+        """
         for attempt in range(1, MAX_TRIES + 1):
             self.calls += 1
-            answer = self._once(method, path, body, params, repeatable, accept)
-            if answer.status not in LIMITED:
-                return answer
-            asked = retry_after(answer.headers.get("retry-after"), self._clock.now())
-            drawn = min(LAST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1) * (1 + self._jitter() / 2))
-            pause = max(LEAST_PAUSE, drawn if asked is None else asked)
-            longest = min(self._limits.rate_wait, self._deadline.remaining)
-            if attempt == MAX_TRIES or pause > longest:
-                raise self._limited(method, answer, pause, attempt)
-            self._clock.sleep(pause, f"waiting for the rate limit of {self._scrub.text(self._options.base_url)}")
+            asked = None
+            try:
+                answer = self._once(method, path, body, params, accept)
+            except HttpError as lost:
+                fault, again = lost, repeatable and lost.reason in LOST
+            else:
+                if answer.status not in LIMITED | BROKEN:
+                    return answer
+                fault, again = refused(self._scrub, method, answer), repeatable or answer.status in LIMITED
+                asked = retry_after(answer.headers.get("retry-after"), self._clock.now())
+            pause = self._pause(asked, attempt)
+            fault.details |= {"retry_after": asked, "tries": attempt}
+            if not again:
+                raise fault
+            if attempt == MAX_TRIES or pause > self._longest():
+                fault.hint = f"{self._too_long(pause)}. Raise them, or run it again later"
+                raise fault
+            self._clock.sleep(pause, f"waiting to ask {self._scrub.text(self._options.base_url)} again")
         raise AssertionError("the last try returns or raises")
 
+    def _pause(self, asked: float | None, attempt: int) -> float:
+        """Seconds before the next call: what the service asks for, else doubled from try to try."""
+        if asked is not None:
+            return max(LEAST_PAUSE, asked)
+        drawn: float = min(LAST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1) * (1 + self._jitter() / 2))
+        return min(drawn, max(LEAST_PAUSE, self._limits.rate_wait))
+
+    def _longest(self) -> float:
+        return min(self._limits.rate_wait, self._deadline.remaining)
+
+    def _too_long(self, pause: float) -> str:
+        return (
+            f"The next try would be after {pause:g} s; at most {self._limits.rate_wait:g} s (rate_limit_max_wait) and "
+            f"what is left of timeout are waited, {MAX_TRIES} times"
+        )
+
     def _once(
-        self,
-        method: str,
-        path: str,
-        body: Any,
-        params: Mapping[str, Any] | None,
-        repeatable: bool,
-        accept: frozenset[int],
+        self, method: str, path: str, body: Any, params: Mapping[str, Any] | None, accept: frozenset[int]
     ) -> Answer:
         if self._deadline.over:
             raise StatusError(
@@ -206,17 +240,8 @@ class StatusPage:
         options = replace(self._options, budget=self._deadline.remaining)
         with Client(options, self._clock, self._scrub, self._jitter) as client:
             return client.call(
-                method, self._root + path, params=params, json=body, idempotent=repeatable, accept=LIMITED | accept
+                method, self._root + path, params=params, json=body, idempotent=False, accept=LIMITED | BROKEN | accept
             )
-
-    def _limited(self, method: str, answer: Answer, pause: float, attempt: int) -> HttpError:
-        fault = refused(self._scrub, method, answer)
-        fault.hint = (
-            f"The service asks to wait {pause:g} s; at most {self._limits.rate_wait:g} s (rate_limit_max_wait) and "
-            f"what is left of timeout are waited, {MAX_TRIES} times. Raise them, or run it again later"
-        )
-        fault.details |= {"retry_after": pause, "tries": attempt}
-        return fault
 
 
 def uncertain(fault: HttpError) -> bool:
@@ -224,5 +249,8 @@ def uncertain(fault: HttpError) -> bool:
     return fault.status >= 500 or fault.reason in UNCERTAIN
 
 
-def _has_id(item: Mapping[str, Any]) -> bool:
-    return isinstance(item.get("id"), str) and bool(item["id"])
+def _has_id(item: Any) -> bool:
+    """Whether it is an object with an id, and what it holds of components and updates are such as well."""
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str) or not item["id"]:
+        return False
+    return all(_has_id(part) for name in ("components", "incident_updates") for part in item.get(name) or ())

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._status.wanted import Wanted, check_family, check_window
 from ansible_collections.tars.rollout.plugins.module_utils._status.words import (
+    COMPONENT_STATUSES,
     MAINTENANCE,
     TERMINAL,
     WINDOW,
     Incident,
     called,
+    instant,
     key_of,
     kind_of,
     refuse,
@@ -93,8 +96,13 @@ def newest_body(incident: Incident, status: str) -> str | None:
     """Text of the newest update with that status; None where there is none."""
     updates = [item for item in incident.get("incident_updates") or () if item.get("status") == status]
     # The service lists the newest first; what it says of the time decides, and the order among equals.
-    newest = max(enumerate(updates), key=lambda pair: (str(pair[1].get("created_at") or ""), -pair[0]), default=None)
+    newest = max(enumerate(updates), key=lambda pair: (_moment(pair[1].get("created_at")), -pair[0]), default=None)
     return None if newest is None else str(newest[1].get("body") or "")
+
+
+def _moment(text: Any) -> datetime:
+    """As a moment, since the page's time zone may change between two updates; without one before all others."""
+    return instant(text) or datetime.min.replace(tzinfo=UTC)
 
 
 def _differs(wanted: Wanted, incident: Incident, name: str) -> bool:
@@ -103,6 +111,11 @@ def _differs(wanted: Wanted, incident: Incident, name: str) -> bool:
 
 def _window(wanted: Wanted, incident: Incident) -> dict[str, Any]:
     given = {name: wanted.fields[name] for name in WINDOW if name in wanted.fields}
+    if kind_of(incident) != "maintenance" and (given or wanted.flags):
+        raise refuse(
+            f"{[*given, 'auto_transition'][0]} does not fit the incident {called(incident)}",
+            "It is for kind maintenance only",
+        )
     moved = {name: text for name, text in given.items() if not same_instant(text, incident.get(name))}
     if moved:
         check_window({**{name: incident.get(name) for name in WINDOW}, **moved})
@@ -118,7 +131,10 @@ def _components(wanted: Wanted, incident: Incident) -> dict[str, Any]:
         result["component_ids"] = ids
     statuses = dict(wanted.fields.get("components", {}))
     if wanted.restore:
-        broken = [key for key, item in held.items() if item.get("status") != "operational" and not item.get("group")]
+        # Of a maintenance that is over only what it left behind: another status is of something that came later.
+        over = incident.get("status") == "completed"
+        fine = {*COMPONENT_STATUSES} - {"under_maintenance"} if over else {"operational"}
+        broken = [key for key, item in held.items() if item.get("status") not in fine and not item.get("group")]
         statuses = {**dict.fromkeys(broken, "operational"), **statuses}
     if any(key not in held or held[key].get("status") != status for key, status in statuses.items()):
         result["components"] = statuses

@@ -40,8 +40,14 @@ def postmortem(wanted: Mapping[str, Any], held: Mapping[str, Any]) -> Postmortem
     return PostmortemPlan(draft, notify)
 
 
-def correction(wanted: Mapping[str, Any], incident: Incident) -> str | None:
+def correction(wanted: Mapping[str, Any], incident: Incident | None) -> str | None:
     """The new text of the update, None when it says that already; refused when there is no such update."""
+    if incident is None:
+        raise refuse(
+            f"There is no incident yet, so it has no update {wanted['update_id']}",
+            "Check key or incident_id, and edit_update.update_id",
+            reason="update_absent",
+        )
     updates = {str(item.get("id")): item for item in incident.get("incident_updates") or ()}
     update = updates.get(wanted["update_id"])
     if update is None:

@@ -23,6 +23,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._status.words import 
     looks_like_id,
     refuse,
     reminders,
+    rfc3339,
 )
 
 AUTOMATION = {
@@ -74,10 +75,13 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
     """The options in one piece; RolloutError where they cannot be meant."""
     fields = {name: params[name] for name in _PLAIN if params.get(name) is not None}
     # YAML makes a date of an unquoted text, and Ansible a text with a space of that.
-    fields |= {name: str(fields[name]).upper().replace(" ", "T") for name in WINDOW if name in fields}
+    fields |= {name: rfc3339(str(fields[name])) for name in WINDOW if name in fields}
     if params.get("reminder_intervals") is not None:
         fields["reminder_intervals"] = reminders(params["reminder_intervals"])
     kind = params.get("kind") or ""
+    if kind == "historical":
+        # As templates give them: no component is what such an incident has.
+        fields = {name: value for name, value in fields.items() if value or name not in ("components", "component_ids")}
     _check_address(params, kind)
     _check_fields(params, fields, kind)
     _check_kind(params, fields, kind)
@@ -104,6 +108,8 @@ def wanted(params: Mapping[str, Any]) -> Wanted:
 
 
 def _check_address(params: Mapping[str, Any], kind: str) -> None:
+    if params.get("key") and not params["key"].strip():
+        raise refuse("key is blank", "Give key, a text that stays the same for this incident")
     if not params.get("key") and not params.get("incident_id"):
         raise refuse("Neither key nor incident_id is given", "Give key, a text that stays the same for this incident")
     if not kind and not params.get("incident_id"):
@@ -161,11 +167,11 @@ def _check_kind(params: Mapping[str, Any], fields: Mapping[str, Any], kind: str)
     only_maintenance += ["auto_transition"] if params.get("auto_transition") is not None else []
     if kind in ("realtime", "historical") and only_maintenance:
         raise refuse(f"{only_maintenance[0]} does not fit kind {kind}", "It is for kind maintenance only")
-    if kind == "maintenance" and "reminder_intervals" in fields:
-        raise refuse("reminder_intervals does not fit kind maintenance", "It is for kind realtime only")
+    if kind in ("maintenance", "historical") and "reminder_intervals" in fields:
+        raise refuse(f"reminder_intervals does not fit kind {kind}", "It is for kind realtime only")
     if params.get("backfill_date") and kind != "historical":
         raise refuse(f"backfill_date does not fit kind {kind or 'unknown'}", "It is for kind historical only")
-    touched = [name for name in ("components", "component_ids") if fields.get(name)]
+    touched = [name for name in ("components", "component_ids") if name in fields]
     if kind == "historical" and touched:
         raise refuse(f"{touched[0]} was given, and a historical incident takes none", f"Leave {touched[0]} out")
     date = params.get("backfill_date")

@@ -63,6 +63,11 @@ def instant(text: Any) -> datetime | None:
         return None
 
 
+def rfc3339(text: str) -> str:
+    """A moment as the standard writes it: YAML, Ansible and people leave out the T and the colon of the zone."""
+    return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text.upper().replace(" ", "T"))
+
+
 def same_instant(one: Any, other: Any) -> bool:
     """Whether both mean the same moment; the page writes its own time zone and milliseconds."""
     first = instant(one)
@@ -93,7 +98,7 @@ def reminders(value: Any) -> str:
     if isinstance(value, str):
         try:
             hours = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             hours = value
     several = hours if isinstance(hours, list) else [hours]
     good = all(isinstance(hour, int) and not isinstance(hour, bool) and 1 <= hour <= 24 for hour in several)

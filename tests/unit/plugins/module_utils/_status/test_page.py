@@ -57,7 +57,59 @@ def test_a_longer_wait_fails_at_once(serve: Any, clock: Any, limits: dict[str, f
     assert clock.slept == [] and len(server.seen) == 1
 
 
-@pytest.mark.parametrize("body", [b"<html>Hello</html>", b"", b"null", b"{}", b"[1]", b'[{"id": 5}]', b"[", b"[[[["])
+def test_a_fault_of_the_service_is_waited_for_in_the_same_way(serve: Any, clock: Any) -> None:
+    server = answers(serve, (520, b"", {}), (503, b"", {"Retry_After": "9"}), (200, b"[]", {}))
+    assert page(server.url, clock).components() == [] and clock.slept == [2.0, 9.0]
+
+
+def test_a_wait_is_never_longer_than_may_be_waited(serve: Any, clock: Any) -> None:
+    server = answers(serve, (500, b"", {}), (200, b"[]", {}))
+    assert page(server.url, clock, rate_wait=1.5).components() == [] and clock.slept == [1.5]
+
+
+@pytest.mark.parametrize(("asked", "slept"), [("", [2.0]), ("9", [9.0]), ("0", [1.0])])
+def test_it_looks_after_a_write_when_the_service_wants_to_be_asked(
+    serve: Any, clock: Any, asked: str, slept: list[float]
+) -> None:
+    held = page(answers(serve, (503, b"", {"Retry_After": asked} if asked else {})).url, clock)
+    with pytest.raises(HttpError) as caught:
+        held.create({"name": "x"})
+    held.wait_after(caught.value)
+    assert clock.slept == slept
+
+
+def test_a_look_that_would_be_too_late_is_left_to_the_next_run(serve: Any, clock: Any) -> None:
+    held = page(answers(serve, (503, b"", {"Retry_After": "300"})).url, clock)
+    with pytest.raises(HttpError) as caught:
+        held.create({"name": "x"})
+    with pytest.raises(HttpError, match="it looks first"):
+        held.wait_after(caught.value)
+    assert clock.slept == []
+
+
+def test_a_token_that_cannot_be_sent_is_refused_without_telling_it(serve: Any, clock: Any) -> None:
+    server = answers(serve, (200, b"[]", {}))
+    held = StatusPage(Options(server.url, {"Authorization": "OAuth a\u2026b"}), "p", Limits(9, 9, 1), clock, Scrubber())
+    with pytest.raises(HttpError, match="characters that cannot be sent") as caught:
+        held.components()
+    assert caught.value.reason == "http_invalid" and server.seen == [] and clock.slept == []
+    assert "2026" not in str(caught.value) and "\u2026" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Hello</html>",
+        b"",
+        b"null",
+        b"{}",
+        b"[1]",
+        b'[{"id": 5}]',
+        b"[",
+        b"[[[[",
+        b'[{"id": "i", "components": [{}]}]',
+    ],
+)
 def test_an_odd_list_is_an_error_and_never_empty(serve: Any, clock: Any, body: bytes) -> None:
     server = answers(serve, (200, body, {}))
     with pytest.raises(HttpError) as caught:
