@@ -65,6 +65,7 @@ def run(call: Call, client: Any = None) -> Mapping[str, Any]:
         "workers": wanted.workers,
         "regions": [name for _wave, names in layout.order for name in names],
         "seconds": {"least": least, "most": most},
+        "scrape_s": plan.seconds_of(wanted.gate.get("scrape"), 15.0),
         "page": rows,
         "skipped": skipped,
         "unseen": unseen,

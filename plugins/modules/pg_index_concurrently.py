@@ -211,7 +211,7 @@ valid: {description: Whether the index is valid., returned: success and present,
 ready: {description: Whether it is written by the application., returned: success and present, type: bool}
 oid: {description: Its object identifier., returned: success and present, type: int}
 definition: {description: Its definition as the server prints it., returned: when known, type: str}
-size_bytes: {description: Its size., returned: success and present, type: int}
+size_bytes: {description: Its size; null while somebody holds it., returned: success and present, type: int}
 estimate_bytes: {description: Its size as it was estimated before., returned: when one is built, type: int}
 would: {description: In check mode the actions in order., returned: always, type: list, elements: str}
 drift: {description: Attributes that differ from what is wanted., returned: always, type: list, elements: str}

@@ -142,6 +142,7 @@ stables: {description: "All services, for stable_in_place.", returned: success, 
 workers: {description: "Those of RV(tracks) for canary_replicas.", returned: success, type: list, elements: str}
 regions: {description: The regions in their order., returned: success, type: list, elements: str}
 seconds: {description: "The C(least) and C(most) time that a region takes.", returned: success, type: dict}
+scrape_s: {description: Seconds between two scrapes as the gate counts them., returned: success, type: float}
 page: {description: The plan on one page., returned: success, type: list, elements: str}
 skipped: {description: What was found and skipped by an override., returned: success, type: list, elements: str}
 unseen: {description: What could not be seen., returned: success, type: list, elements: str}

@@ -28,6 +28,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._govern.plan import (
     seconds_of,
     weight_of,
 )
+from ansible_collections.tars.rollout.plugins.module_utils._values import number
 
 KINDS = ("routed", "worker", "singleton")
 STAGE_KEYS = frozenset(
@@ -60,18 +61,22 @@ def _stages(plan: Plan) -> Iterator[Problem]:
     if not plan.stages or not all(isinstance(stage, Mapping) for stage in plan.stages):
         yield Problem("plan_stages", "it has no stages", "Give rollout_stages, each with weight and bake")
         return
-    for number, stage in enumerate(plan.stages):
+    for index, stage in enumerate(plan.stages):
         if unknown := sorted(set(map(str, stage)) - STAGE_KEYS):
             yield Problem(
-                "plan_stages", f"stage {number} has the key {unknown[0]!r}", f"Known: {', '.join(sorted(STAGE_KEYS))}"
+                "plan_stages", f"stage {index} has the key {unknown[0]!r}", f"Known: {', '.join(sorted(STAGE_KEYS))}"
             )
         if stage.get("bake") is None:
-            yield Problem("plan_stages", f"stage {number} has no bake", "A stage is judged for some time")
+            yield Problem("plan_stages", f"stage {index} has no bake", "A stage is judged for some time")
         if stage.get("decision", "auto") not in ("auto", "person"):
             yield Problem(
-                "plan_stages", f"stage {number} has the decision {stage['decision']!r}", "It is auto or person"
+                "plan_stages", f"stage {index} has the decision {stage['decision']!r}", "It is auto or person"
             )
     weights = plan.weights
+    if odd := [stage.get("weight") for stage in plan.stages if not _whole(stage.get("weight"))]:
+        yield Problem(
+            "plan_stages", f"a stage has the weight {odd[0]!r}", "Write weights as whole numbers, such as 10: percent"
+        )
     rising = all(one < other for one, other in pairwise(weights))
     if not rising or weights[0] <= 0 or weights[-1] != 100:
         told = ", ".join(f"{weight:g}" for weight in weights)
@@ -162,20 +167,38 @@ def _settings(plan: Plan) -> Iterator[Problem]:
         yield Problem("plan_features", seen, hint)
 
 
+def _whole(weight: Any) -> bool:
+    """Whether whoever moves the traffic will take it."""
+    try:
+        return number("weight", weight, -1, 1000) is not None
+    except RolloutError:
+        return False
+
+
+def _judgements(plan: Plan) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """All that is judged in a region: its name, what the gate is told, and whether both arms are there."""
+    for index, stage in enumerate(plan.stages):
+        yield f"stage {index}", stage, weight_of(stage) < 100
+    # As the roles shift and promote say it: a soak of any length is judged for a scrape at least.
+    soak = max(plan.soak, seconds_of(plan.gate.get("scrape"), 15.0))
+    yield "soak", {"bake": f"{soak!r}s", "max_bake": f"{2 * soak!r}s", "settle": "0s", "early_pass": None}, False
+    yield "back_bake", {"bake": plan.back_bake, "early_pass": None}, True
+
+
 def _gates(plan: Plan) -> Iterator[Problem]:
-    """The linter of gate files over every service in every stage, with the arms that they will have there."""
+    """The linter of gate files over every service in all that is judged, with the arms that they will have there."""
     arms = {"canary": {"track": "canary"}, "stable": {"track": "stable"}}
     found: dict[tuple[str, str], Problem] = {}
     for name in plan.tracked:
-        for number, stage in enumerate(plan.stages):
-            both = arms if weight_of(stage) < 100 else {"canary": arms["canary"]}
+        for what, stage, both in _judgements(plan):
+            sides = arms if both else {"canary": arms["canary"]}
             settings = {
                 key: value for key, value in {**plan.gate, **stage}.items() if key not in ("weight", "decision")
             }
             try:
-                gatefile.parse({"service": name, "slos": plan.services[name]["slos"], "arms": both}, settings)
+                gatefile.parse({"service": name, "slos": plan.services[name]["slos"], "arms": sides}, settings)
             except RolloutError as error:
-                problem = Problem("plan_gate", f"stage {number}: {error.msg}", error.hint or "See docs/gates.md")
+                problem = Problem("plan_gate", f"{what}: {error.msg}", error.hint or "See docs/gates.md")
                 # The same fault in each stage is told once.
                 found.setdefault((name, error.msg), problem)
     yield from found.values()

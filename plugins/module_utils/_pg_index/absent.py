@@ -24,7 +24,7 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres import (
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.definition import differences
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.facts import Table
-from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Wanted
 
 
@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        return self.seen is not None
+        return self.seen is not None or bool(self.sweep)
 
     @property
     def drop(self) -> str:
@@ -59,13 +59,15 @@ class Plan:
 
 def plan(work: Work, wanted: Wanted) -> Plan:
     """Read and decide; refuses what is no index, belongs to another table, or to a constraint."""
-    found = catalog.named(work.monitor, wanted.schema, wanted.name)
-    if found is None:
-        return Plan(wanted, None, None, [])
-    seen = catalog.by_oid(work.monitor, found["oid"])
-    if seen is None and found["kind"] in ("i", "I"):
-        # Dropped by somebody between the two looks.
-        return Plan(wanted, None, None, [])
+    own = facts.see_table(work.monitor, wanted) if wanted.table else None
+    # An index is in the schema of its table.
+    schema = own.schema if own is not None else wanted.schema
+    found = catalog.named(work.monitor, schema, wanted.name)
+    seen = catalog.by_oid(work.monitor, found["oid"]) if found is not None else None
+    if found is None or (seen is None and found["kind"] in ("i", "I")):
+        # Not there, or dropped by somebody between the two looks; what was put aside may be.
+        left = _left(work, wanted, own.oid, None) if own is not None and own.kind != "p" else []
+        return Plan(wanted, None, own if left else None, [own.oid] if own and left else [], left)
     if seen is None:
         raise IndexFault(
             f"{found['schema']}.{wanted.name} is no index but an object of relkind {found['kind']!r}",
@@ -94,30 +96,47 @@ def plan(work: Work, wanted: Wanted) -> Plan:
             fields={"constraint": seen.constraint},
         )
     table = Table(seen.table_oid, schema, name, "p" if seen.kind == "I" else "r")
+    facts.check_own(table)
     facts.check_rights(work.monitor, table, dropping=True)
     tables = [table.oid]
     if seen.kind == "I":
         tables = partitions.tree(work.monitor, table)
-    return Plan(wanted, seen, table, tables, _left(work, wanted, seen))
+    return Plan(wanted, seen, table, tables, [] if seen.kind == "I" else _left(work, wanted, table.oid, seen))
 
 
-def _left(work: Work, wanted: Wanted, seen: Index) -> list[Index]:
+def patiently(work: Work, wanted: Wanted, result: dict[str, Any]) -> Plan:
+    """The plan; who holds the table so that the index cannot even be read is waited for, and named."""
+    session = work.monitor
+    session.set({"lock_timeout": leftovers.SHORT_LOCK})
+    try:
+        return plan(work, wanted)
+    except ServerFault as fault:
+        if fault.sqlstate != "55P03":
+            raise
+    finally:
+        if not session.closed:
+            session.set({"lock_timeout": "0"})
+    table = facts.table_of(session, wanted.schema, wanted.name)
+    if table is not None:
+        work.wait_until_readable(table, wanted.text, result)
+    return plan(work, wanted)
+
+
+def _left(work: Work, wanted: Wanted, table: int, seen: Index | None) -> list[Index]:
     """What we left of the index, and with ``sweep_leftovers`` what REINDEX left of the same definition."""
-    if seen.kind == "I":
-        return []
-    indexes = catalog.notable(work.monitor, seen.table_oid, wanted.name, leftovers.OLD)
+    indexes = catalog.notable(work.monitor, table, wanted.name, leftovers.OLD)
     found = leftovers.to_sweep(work.monitor, indexes, wanted.name, reindex=wanted.sweep)
     plain = Wanted(wanted.name)
     return [
         one
         for one in found
-        if not leftovers.is_of(one, wanted.name, leftovers.REINDEX) or not differences(one, seen, plain)
+        if not leftovers.is_of(one, wanted.name, leftovers.REINDEX) or seen is None or not differences(one, seen, plain)
     ]
 
 
 def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Check mode: whether it would go, and who is in the way now."""
-    would = [*(["sweep"] if made.sweep else []), *(["drop"] if made.changes else [])]
+    would = [*(["sweep"] if made.sweep else []), *(["drop"] if made.seen is not None else [])]
     result.update(changed=made.changes, would=would, queries=made.statements)
     if made.changes:
         found = blockers.lasting(work.monitor, made.tables, [], work.call.clock, drop=True)
@@ -126,16 +145,19 @@ def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
 
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Drop it, concurrently where PostgreSQL can, once nobody is in the way: one cut short leaves it INVALID."""
-    if made.seen is None or made.table is None:
+    index, table = made.seen, made.table
+    if table is None:
         return
-    index, what = made.seen, f"Dropping index {made.seen.text}"
-    work.lock(made.table, index.text)
+    what = f"Dropping index {made.wanted.text if index is None else index.text}"
+    work.lock(table, made.wanted.text)
     try:
         # Whoever had the lock before may have dropped it.
         made = plan(work, made.wanted)
-        if made.seen is None or made.table is None or made.seen.oid != index.oid:
+        if index is not None and (made.seen is None or made.seen.oid != index.oid):
             return
-        sweep(work, made.table, made.wanted.name, made.sweep, result)
+        sweep(work, table, made.wanted.name, made.sweep, result)
+        if index is None:
+            return
         work.wait_for_blockers(made.tables, index.text, what, result, drop=True)
         work.wait_for(lambda: on_standbys(work, made.tables), index.text, what, result)
         work.call.stop.check(f"about to drop index {index.text}")

@@ -12,9 +12,9 @@ from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index import room
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan, find, plan, swap
-from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import sweep
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import remove, sweep
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
-from ansible_collections.tars.rollout.plugins.module_utils._postgres import added, blockers, leftovers
+from ansible_collections.tars.rollout.plugins.module_utils._postgres import added, blockers, catalog, leftovers
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import IndexFault, ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.leftovers import FRESH, with_suffix
@@ -36,15 +36,13 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Make it so, under the lock of the table; fills the result."""
     result.update(drift=made.drift, warnings=made.warnings)
     if made.action == "none" and not made.sweep and made.seen is not None:
-        result.update(describe(made.seen))
+        result.update(describe(work, made.seen))
         return
     if made.changes or made.action == "adopt":
         work.lock(made.table, made.text)
         try:
             # Whoever had the lock before may have done it all.
-            made = _adopt(work, plan(work, made.wanted, made.table), result)
-            result.update(drift=made.drift, warnings=made.warnings)
-            _do(work, made, result)
+            made = _do(work, _again(work, made, result), result)
             if result["leftover"] == "renamed_aside":
                 _seen, indexes = find(work, made.wanted, made.table)
                 made.sweep += [one for one in indexes if leftovers.is_of(one, made.wanted.name, (leftovers.ASIDE,))]
@@ -54,13 +52,21 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     seen, _others = find(work, made.wanted, made.table)
     if seen is None or not seen.valid:
         raise IndexFault(f"Index {made.text} is not valid after all", reason="not_valid", hint="Run the command again")
-    result.update(describe(seen))
+    result.update(describe(work, seen))
 
 
-def describe(seen: Index) -> dict[str, Any]:
+def describe(work: Work, seen: Index) -> dict[str, Any]:
     """What the result says of an index that is there."""
     states = {"valid": seen.valid, "ready": seen.ready, "oid": seen.oid, "check_xmin": seen.check_xmin}
-    return {**states, "definition": seen.definition, "size_bytes": seen.size, "table": seen.table}
+    size = catalog.size(work.monitor, seen.oid)
+    return {**states, "definition": seen.definition, "size_bytes": size, "table": seen.table}
+
+
+def _again(work: Work, made: Plan, result: dict[str, Any]) -> Plan:
+    """The plan as it is by now, once nobody builds the index any more."""
+    made = _adopt(work, plan(work, made.wanted, made.table), result)
+    result.update(drift=made.drift, warnings=made.warnings)
+    return made
 
 
 def _adopt(work: Work, made: Plan, result: dict[str, Any]) -> Plan:
@@ -85,22 +91,30 @@ def wait_for_builder(work: Work, index: Index, deadline: Deadline) -> None:
         work.call.clock.sleep(0.2, f"waiting for somebody else's build of index {index.text}")
 
 
-def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:
+def _do(work: Work, made: Plan, result: dict[str, Any]) -> Plan:
+    """Do it; gives the plan that was done."""
+    if made.builds:
+        guard(work, made, result)
+        # A minute may have passed, and somebody may have built or healed it meanwhile.
+        now = _again(work, made, result)
+        if now.action != made.action:
+            return _do(work, now, result)
+        made = now
     seen = made.seen
     if made.action == "alter_set" and seen is not None:
         statement = f"ALTER INDEX {seen.sql} SET ({storage(made.wanted.storage)})"
         work.quick([statement], f"Changing storage parameters of index {made.text}", [made.table.oid], result)
         result.update(changed=True, action="alter_set_no_rebuild")
     elif made.action in ("create", "rebuild"):
-        guard(work, made, result)
         if made.action == "create":
             added.index(work.params["evidence"], made.table.schema, made.wanted.name)
         if seen is not None:
-            result["leftover"] = leftovers.remove(work.worker, seen, made.wanted.name, result["queries"])
+            result["leftover"] = remove(work, work.worker, seen, made.wanted.name, result)
             result.update(changed=True, repaired="invalid_rebuilt")
         create(work, made, made.wanted.name, result)
     elif made.action == "replace":
         _replace(work, made, result)
+    return made
 
 
 def guard(work: Work, made: Plan, result: dict[str, Any], *, space: bool = True) -> None:
@@ -114,7 +128,7 @@ def guard(work: Work, made: Plan, result: dict[str, Any], *, space: bool = True)
 
 def create(work: Work, made: Plan, name: str, result: dict[str, Any], base: str = "") -> None:
     """Build it under a name. ``base``: by which name a later run finds leftovers, when that is another than wanted."""
-    statement = made.wanted.create(qualified(name), made.table.sql)
+    statement = made.building.create(qualified(name), made.table.sql)
 
     def on_fault(fault: ServerFault) -> None:
         if fault.sqlstate == "23505":
@@ -142,10 +156,9 @@ def _analyze(work: Work, made: Plan, result: dict[str, Any]) -> None:
 
 def _replace(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Build beside, swap the names in one transaction, then let the old one go: a valid index is always there."""
-    guard(work, made, result)
     fresh = with_suffix(made.wanted.name, FRESH)
     if made.fresh is not None and not made.fresh_fits:
-        leftovers.remove(work.worker, made.fresh, made.wanted.name, result["queries"])
+        remove(work, work.worker, made.fresh, made.wanted.name, result)
     if not made.fresh_fits:
         create(work, made, fresh, result)
     what = f"Putting the new index {made.text} in the place of the old one"

@@ -36,9 +36,10 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted impo
 
 def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
     """Read and decide. ``action``: none, create, rebuild (finish what is half done), alter_set, replace."""
-    facts.check_rights(work.monitor, table, wanted.tablespace)
+    every = parts.below(work, table)
+    facts.check_rights(work.monitor, table, *every, tablespace=wanted.tablespace)
     wish = probe(work.monitor, wanted, table)
-    if foreign := [one for one in parts.below(work, table) if one.kind not in ("r", "p")]:
+    if foreign := [one for one in every if one.kind not in ("r", "p")]:
         raise IndexFault(
             f"Partition {foreign[0].text} of table {table.text} is a foreign table, which cannot have indexes",
             reason="not_supported",
@@ -51,20 +52,21 @@ def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
     below = parts.left(work, made)
     if seen is None:
         made.action, made.sweep = "create", left + below
+        made.warnings = present.duplicates_of(work, made)
         return made
     # Storage parameters stand at the indexes of the partitions.
     made.drift = [name for name in differences(seen, wish, wanted) if name != "storage"]
     if not made.drift and wanted.storage and (odd := _other_storage(work, made)):
         made.drift = ["storage"]
         made.parts = odd
-    made.action = _action(made, seen)
+    made.action = _action(work, made, seen)
     # The half-built successor is what a replacement goes on with.
     made.sweep = [one for one in left if made.action != "replace" or leftovers.is_of(one, wanted.name, (OLD,))]
     made.sweep += below
     return made
 
 
-def _action(made: Plan, seen: Index) -> str:
+def _action(work: Work, made: Plan, seen: Index) -> str:
     wanted = made.wanted
     if not seen.valid and not set(made.drift) - {"storage"}:
         if wanted.on_invalid == "fail":
@@ -72,14 +74,15 @@ def _action(made: Plan, seen: Index) -> str:
                 f"Index {seen.text} of the partitioned table {made.table.text} is INVALID: a partition lacks its part",
                 reason="invalid_index",
                 hint="Set on_invalid to rebuild, which builds what is missing",
-                fields={"diag": seen.diag},
+                fields={"diag": {**seen.diag, "size_bytes": catalog.size(work.monitor, seen.oid)}},
             )
         return "rebuild"
     if not made.drift or wanted.on_drift == "ignore":
         return "none"
     if made.drift == ["storage"]:
         return "alter_set"
-    if wanted.on_drift == "replace" and not (seen.constraint or seen.identity or seen.parent):
+    if wanted.on_drift == "replace":
+        present.check_free(made, seen, "replaced")
         return "replace"
     raise present.other_one(made, seen, "is there")
 
@@ -97,6 +100,7 @@ def foresee(work: Work, made: Plan, result: dict[str, Any]) -> None:
     would = {"create": ["create"], "rebuild": ["finish_partitions"], "none": []}.get(made.action, [made.action])
     would += ["sweep"] if made.sweep else []
     result.update(changed=made.changes, would=would, drift=made.drift, queries=statements(work, made))
+    result["warnings"] = made.warnings
     if made.action in ("create", "rebuild", "replace"):
         tables = partitions.tree(work.monitor, made.table)
         found = blockers.lasting(work.monitor, tables, [], work.call.clock, drop=False)
@@ -125,7 +129,7 @@ def _alter(made: Plan) -> list[str]:
 def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
     """Make it so, under the lock of the parent."""
     result["partitions"] = partitions.leaves(work.monitor, made.table)
-    result.update(partitions_built=0, drift=made.drift)
+    result.update(partitions_built=0, drift=made.drift, warnings=made.warnings)
     if made.changes:
         work.lock(made.table, made.text)
         try:
@@ -140,7 +144,7 @@ def act(work: Work, made: Plan, result: dict[str, Any]) -> None:
             reason="not_valid",
             hint="Run the same command again",
         )
-    result.update(build.describe(seen))
+    result.update(build.describe(work, seen))
 
 
 def _do(work: Work, made: Plan, result: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.tars.rollout.plugins.module_utils._errors import Interrupted
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index import build, present
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.present import Plan
+from ansible_collections.tars.rollout.plugins.module_utils._pg_index.sweep import remove
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
 from ansible_collections.tars.rollout.plugins.module_utils._postgres import catalog, leftovers, partitions
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.catalog import Index
@@ -107,7 +108,7 @@ def _child(work: Work, made: Plan, child: Table, mine: Index | None, result: dic
     else:
         for index in free:
             if index.name == name and not index.valid and not leftovers.builder(work.monitor, index):
-                leftovers.remove(work.worker, index, name_of(child, made.wanted), result["queries"])
+                remove(work, work.worker, index, name_of(child, made.wanted), result)
         part = Plan(wish, child, made.wish, None, "create")
         build.guard(work, part, result, space=False)
         build.create(work, part, name, result, name_of(child, made.wanted))

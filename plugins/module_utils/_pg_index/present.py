@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.tars.rollout.plugins.module_utils._pg_index.work import Work
@@ -47,6 +47,15 @@ class Plan:
         return f"{self.table.schema}.{self.wanted.name}"
 
     @property
+    def building(self) -> Wanted:
+        """What CREATE INDEX is told: also what nobody named of one that is there, as far as the method has it."""
+        seen, wanted = self.seen, self.wanted
+        if seen is None or seen.method != self.wish.method:
+            return wanted
+        kept = {**seen.storage, **wanted.storage}
+        return replace(wanted, storage=kept, tablespace=wanted.tablespace or seen.tablespace)
+
+    @property
     def would(self) -> list[str]:
         """The actions in order."""
         steps = {"rebuild": ["drop_invalid", "create"], "none": []}.get(self.action, [self.action])
@@ -56,7 +65,7 @@ class Plan:
     def statements(self) -> list[str]:
         """What a run would say to the server, in order."""
         name, table, seen, drop = self.wanted.name, self.table, self.seen, leftovers.drop_sql
-        build = [self.wanted.create(qualified(name), table.sql), *([self.analyze] if self.analyze else [])]
+        build = [self.building.create(qualified(name), table.sql), *([self.analyze] if self.analyze else [])]
         steps = build if self.action == "create" else []
         if seen is not None and self.action == "rebuild":
             steps = [drop(seen.sql), *build]
@@ -65,7 +74,7 @@ class Plan:
         if seen is not None and self.action == "replace":
             fresh = with_suffix(name, FRESH)
             steps = [] if self.fresh is None or self.fresh_fits else [drop(self.fresh.sql)]
-            steps += [] if self.fresh_fits else [self.wanted.create(qualified(fresh), table.sql), *build[1:]]
+            steps += [] if self.fresh_fits else [self.building.create(qualified(fresh), table.sql), *build[1:]]
             steps += [*swap(table.schema, name, fresh, self.old), drop(qualified(table.schema, self.old))]
         return [*steps, *(drop(one.sql) for one in self.sweep)]
 
@@ -114,7 +123,7 @@ def fresh_result(wanted: Wanted) -> dict[str, Any]:
 def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
     """Read and decide; raises IndexFault for everything that a real run would refuse or fail with."""
     session = work.monitor
-    facts.check_rights(session, table, wanted.tablespace)
+    facts.check_rights(session, table, tablespace=wanted.tablespace)
     wish = probe(session, wanted, table)
     seen, indexes = find(work, wanted, table)
     sweep = [
@@ -126,18 +135,26 @@ def plan(work: Work, wanted: Wanted, table: Table) -> Plan:
     made = Plan(wanted, table, wish, seen, "none", sweep=sweep)
     if seen is None:
         made.action = "create"
-        every = catalog.of_table(session, table.oid)
-        same = [one for one in every if one.valid and one not in sweep and not _real_drift(one, wish, wanted)]
-        made.warnings = [f"duplicate_of {one.text}" for one in same]
+        made.warnings = duplicates_of(work, made)
     elif not seen.valid:
         made.drift = differences(seen, wish, wanted)
         made.action = _of_invalid(work, made, seen)
     else:
         made.drift = differences(seen, wish, wanted)
         made.action = _of_valid(made, seen)
+    if made.builds and seen is not None and seen.tablespace and not wanted.tablespace:
+        # It stays where it was, so the login must be allowed to build there.
+        facts.check_rights(session, table, tablespace=seen.tablespace)
     if made.action == "replace":
         _prepare(work, made)
     return made
+
+
+def duplicates_of(work: Work, made: Plan) -> list[str]:
+    """A warning for each valid index of the table that is the wanted one under another name."""
+    every = catalog.of_table(work.monitor, made.table.oid)
+    kept = [one for one in every if one.valid and one not in made.sweep]
+    return [f"duplicate_of {one.text}" for one in kept if not _real_drift(one, made.wish, made.wanted)]
 
 
 def _prepare(work: Work, made: Plan) -> None:
@@ -181,12 +198,13 @@ def _of_invalid(work: Work, made: Plan, seen: Index) -> str:
             raise other_one(made, seen, "is being built right now")
         return "adopt"
     if made.wanted.on_invalid == "rebuild":
+        check_free(made, seen, "rebuilt")
         return "rebuild"
     raise IndexFault(
         f"Index {seen.text} is INVALID: {'it costs every write and ' if seen.ready else ''}no query uses it",
         reason="invalid_index",
         hint="Set on_invalid to rebuild, or drop it",
-        fields={"diag": seen.diag},
+        fields={"diag": {**seen.diag, "size_bytes": catalog.size(work.monitor, seen.oid)}},
     )
 
 
@@ -195,17 +213,24 @@ def _of_valid(made: Plan, seen: Index) -> str:
         return "none"
     if made.drift == ["storage"]:
         return "alter_set"
-    if made.wanted.on_drift == "replace" and not (seen.constraint or seen.identity or seen.parent):
-        return "replace"
     if made.wanted.on_drift == "replace":
+        check_free(made, seen, "replaced")
+        return "replace"
+    raise other_one(made, seen, "is there")
+
+
+def check_free(made: Plan, seen: Index, what: str) -> None:
+    """Refuse an index that something else needs: it cannot go, and what it is for would go with its name."""
+    if seen.constraint or seen.identity or seen.parent:
         raise IndexFault(
-            f"Index {seen.text} cannot be replaced: a constraint, a replica identity or a partitioned index needs it",
+            f"Index {seen.text} cannot be {what}: a constraint, a replica identity or a partitioned index needs it",
             reason="constraint_index",
             sqlstate="2BP01",
-            hint="Change its owner instead",
+            hint="Change its owner instead"
+            if seen.valid
+            else f"It is INVALID: REINDEX INDEX CONCURRENTLY {seen.sql} heals it in its place",
             fields={"drift": made.drift, "definition": seen.definition, "constraint": seen.constraint},
         )
-    raise other_one(made, seen, "is there")
 
 
 def other_one(made: Plan, seen: Index, what: str) -> IndexFault:

@@ -43,7 +43,7 @@ class Job:
         if self.wanted.state == "absent":
             from ansible_collections.tars.rollout.plugins.module_utils._pg_index import absent
 
-            gone = absent.plan(self.work, self.wanted)
+            gone = absent.patiently(self.work, self.wanted, self.result)
             self.made, self.schema = gone, gone.seen.schema if gone.seen else self.schema
         else:
             table = facts.find_table(self.work.monitor, self.wanted)
@@ -190,13 +190,13 @@ def _prove(work: Work, jobs: list[Job], whole: dict[str, Any]) -> None:
             session.close()
 
 
-def _names(work: Work, job: Job) -> set[str]:
-    """The names that a plan may show: its own and those of the partitions' indexes."""
-    own = {job.wanted.name}
+def _names(work: Work, job: Job) -> set[tuple[str, str]]:
+    """Schemas and names that a plan may show: its own and those of the partitions' indexes."""
+    own = {(job.schema, job.wanted.name)}
     if isinstance(job.made, present.Plan) and job.made.table.kind == "p" and "oid" in job.result:
         from ansible_collections.tars.rollout.plugins.module_utils._pg_index import parts
 
-        own |= {one.name for one in parts.attached(work, job.result["oid"])}
+        own |= {(one.schema, one.name) for one in parts.attached(work, job.result["oid"])}
     return own
 
 

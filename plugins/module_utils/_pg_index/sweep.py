@@ -41,6 +41,13 @@ def on_standbys(work: Work, tables: Sequence[int]) -> list[Blocker]:
     return found
 
 
+def remove(work: Work, session: Session, index: Index, base: str, result: dict[str, Any]) -> str:
+    """Take an INVALID index away as ``leftovers.remove`` does; put aside as well while a replica's reader is there."""
+    if on_standbys(work, [index.table_oid]):
+        return leftovers.rename_aside(session, index, base, result["queries"])
+    return leftovers.remove(session, index, base, result["queries"])
+
+
 def sweep(work: Work, table: Table, name: str, left: Iterable[Index], result: dict[str, Any]) -> None:
     """Drop the leftovers of an index; when somebody is in the way after a change, the next run does."""
     for index in left:
@@ -49,13 +56,14 @@ def sweep(work: Work, table: Table, name: str, left: Iterable[Index], result: di
         # What was only put aside can wait for the next run; one that was replaced still costs every write.
         patient = not result["changed"] or leftovers.is_of(index, name, (OLD,))
         try:
-            _drop(work, table, index, result, now=not patient)
+            gone = _drop(work, table, index, result, now=not patient)
         except IndexFault as fault:
             if not result["changed"]:
                 raise
             result["warnings"] = [*result["warnings"], f"leftover {index.text} stays until the next run: {fault.msg}"]
         else:
-            result.update(changed=True, swept=[*result["swept"], index.text])
+            if gone:
+                result.update(changed=True, swept=[*result["swept"], index.text])
 
 
 def drop_sql(index: Index) -> str:
@@ -63,12 +71,17 @@ def drop_sql(index: Index) -> str:
     return f"DROP INDEX IF EXISTS {index.sql}" if index.kind == "I" else leftovers.drop_sql(index.sql)
 
 
-def _drop(work: Work, table: Table, index: Index, result: dict[str, Any], *, now: bool) -> None:
+def _drop(work: Work, table: Table, index: Index, result: dict[str, Any], *, now: bool) -> bool:
+    """False when somebody was faster: it is gone, or no leftover any more."""
     what = f"Dropping the leftover {index.text}"
     tables = partitions.tree(work.monitor, table) if index.kind == "I" else [index.table_oid]
     work.wait_for_blockers(tables, index.text, what, result, drop=True, now=now)
     work.wait_for(lambda: on_standbys(work, tables), index.text, what, result, now=now)
+    seen = catalog.by_oid(work.monitor, index.oid)
+    if seen is None or seen.name != index.name or seen.valid != index.valid:
+        return False
     if index.kind == "I":
         work.quick([drop_sql(index)], what, tables, result)
     else:
         leftovers.drop(work.worker, index, result["queries"])
+    return True

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.tars.rollout.plugins.module_utils._postgres.faults import ServerFault
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.session import Session
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import qualified
 
@@ -40,7 +41,7 @@ class KeySeen:
 
 @dataclass(frozen=True)
 class Index:
-    """One index. ``size`` in bytes; ``constraint`` and ``parent`` are the names of what needs it, or empty.
+    """One index. ``constraint`` and ``parent`` are the names of what needs it, or empty.
 
     ``check_xmin``: transactions that began before its build ended may not use it yet.
     """
@@ -62,7 +63,6 @@ class Index:
     predicate: str
     tablespace: str
     definition: str
-    size: int
     constraint: str
     parent: str
     storage: Mapping[str, str]
@@ -81,9 +81,10 @@ class Index:
     def diag(self) -> dict[str, Any]:
         """What a person needs to know of an INVALID one."""
         state = {"indisvalid": self.valid, "indisready": self.ready, "indislive": self.live}
-        return {**state, "size_bytes": self.size, "oid": self.oid, "definition": self.definition}
+        return {**state, "oid": self.oid, "definition": self.definition}
 
 
+# All with their schema: the copy of a definition's reading has the name of the user's table, and comes first.
 _INDEXES = """
 SELECT i.indexrelid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name,
   tn.nspname || '.' || t.relname AS "table", i.indrelid::bigint AS table_oid, c.relkind::text AS kind,
@@ -92,22 +93,25 @@ SELECT i.indexrelid::bigint AS oid, n.nspname::text AS schema, c.relname::text A
   coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct, i.indisreplident AS identity,
   am.amname::text AS method, coalesce(pg_get_expr(i.indpred, i.indrelid), '') AS predicate,
   coalesce(ts.spcname::text, '') AS tablespace, pg_get_indexdef(i.indexrelid) AS definition,
-  pg_relation_size(i.indexrelid) AS size,
-  coalesce((SELECT con.conname::text FROM pg_constraint con WHERE con.conindid = i.indexrelid
+  coalesce((SELECT con.conname::text FROM pg_catalog.pg_constraint con WHERE con.conindid = i.indexrelid
             AND con.contype IN ('p', 'u', 'x', 'f') ORDER BY con.contype = 'f' LIMIT 1), '') AS "constraint",
-  coalesce((SELECT h.inhparent::regclass::text FROM pg_inherits h WHERE h.inhrelid = i.indexrelid), '') AS parent,
+  coalesce((SELECT h.inhparent::regclass::text FROM pg_catalog.pg_inherits h WHERE h.inhrelid = i.indexrelid), '')
+    AS parent,
   coalesce(c.reloptions, '{}') AS storage, i.indnkeyatts::int AS key_count,
   ARRAY(SELECT jsonb_build_object('text', pg_get_indexdef(i.indexrelid, k, false), 'is_column', i.indkey[k - 1] <> 0,
-      'opclass', coalesce(opn.nspname || '.' || op.opcname, ''),
+      'opclass', coalesce(opn.nspname || '.' || op.opcname, '')
+        || coalesce('(' || array_to_string(att.attoptions, ', ') || ')', ''),
       'collation', coalesce(con.nspname || '.' || co.collname, ''), 'options', coalesce(i.indoption[k - 1], 0))
     FROM generate_series(1, i.indnatts::int) k
-    LEFT JOIN pg_opclass op ON k <= i.indnkeyatts AND op.oid = i.indclass[k - 1]
-    LEFT JOIN pg_namespace opn ON opn.oid = op.opcnamespace
-    LEFT JOIN pg_collation co ON k <= i.indnkeyatts AND co.oid = i.indcollation[k - 1]
-    LEFT JOIN pg_namespace con ON con.oid = co.collnamespace ORDER BY k) AS keys
-FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace
-  JOIN pg_am am ON am.oid = c.relam LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+    LEFT JOIN pg_catalog.pg_attribute att ON att.attrelid = i.indexrelid AND att.attnum = k
+    LEFT JOIN pg_catalog.pg_opclass op ON k <= i.indnkeyatts AND op.oid = i.indclass[k - 1]
+    LEFT JOIN pg_catalog.pg_namespace opn ON opn.oid = op.opcnamespace
+    LEFT JOIN pg_catalog.pg_collation co ON k <= i.indnkeyatts AND co.oid = i.indcollation[k - 1]
+    LEFT JOIN pg_catalog.pg_namespace con ON con.oid = co.collnamespace ORDER BY k) AS keys
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_class t ON t.oid = i.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+  JOIN pg_catalog.pg_am am ON am.oid = c.relam LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = c.reltablespace
 """
 
 
@@ -137,6 +141,18 @@ def by_oid(session: Session, oid: int) -> Index | None:
     """One index; None when it is gone."""
     row = session.row(f"{_INDEXES} WHERE i.indexrelid = %(oid)s", {"oid": oid})
     return _index(row) if row else None
+
+
+def size(session: Session, oid: int) -> int | None:
+    """Bytes of an index; None when it is gone, or somebody holds it so that it cannot even be measured."""
+    try:
+        with session.transaction({"lock_timeout": "1s"}):
+            found: int | None = session.value("SELECT pg_relation_size(%(oid)s::oid)", {"oid": oid})
+            return found
+    except ServerFault as fault:
+        if fault.sqlstate != "55P03":
+            raise
+        return None
 
 
 def attached(session: Session, parent: int) -> list[Index]:

@@ -81,6 +81,26 @@ def version_text(number: int) -> str:
     return f"{number // 10000}.{number % 10000}"
 
 
+def table_of(session: Session, schema: str, index: str) -> Table | None:
+    """The table of an index by its name, read without a lock on either; None where there is none."""
+    where = "n.nspname = %(schema)s AND c.relname = %(index)s" if schema else "c.oid = to_regclass(%(quoted)s)"
+    found = session.row(
+        f"""SELECT t.oid::bigint AS oid, tn.nspname::text AS schema, t.relname::text AS name, t.relkind::text AS kind
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_index i ON i.indexrelid = c.oid
+          JOIN pg_class t ON t.oid = i.indrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE {where}""",
+        {"schema": schema, "index": index, "quoted": quote(index)},
+    )
+    return Table(**found) if found else None
+
+
+def see_table(session: Session, wanted: Wanted) -> Table | None:
+    """The table if there is one that can have indexes, None otherwise."""
+    try:
+        return find_table(session, wanted)
+    except IndexFault:
+        return None
+
+
 def find_table(session: Session, wanted: Wanted) -> Table:
     """The table, through search_path where no schema is given; raises IndexFault for anything without indexes."""
     where = "c.oid = to_regclass(%(quoted)s)"
@@ -92,7 +112,8 @@ def find_table(session: Session, wanted: Wanted) -> Table:
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {where}""",
         {"quoted": quote(wanted.table), "schema": wanted.schema, "table": wanted.table},
     )
-    if found is None:
+    if found is None or found["name"] != wanted.table:
+        # A longer name would be cut to that of another table.
         return _no_table(session, wanted)
     temporary = found.pop("temporary")
     table = Table(**found)
@@ -103,10 +124,7 @@ def find_table(session: Session, wanted: Wanted) -> Table:
             sqlstate="0A000",
             hint="Build its index in the session that made it",
         )
-    if table.oid < FIRST_USER_OID or table.schema in ("pg_catalog", "information_schema", "pg_toast"):
-        raise IndexFault(
-            f"Table {table.text} is PostgreSQL's own", reason="system_table", sqlstate="42501", hint="Leave it alone"
-        )
+    check_own(table)
     if table.kind not in ("r", "p", "m"):
         raise IndexFault(
             f"{table.text} is {KINDS.get(table.kind, 'no table')}, which cannot have indexes",
@@ -115,6 +133,14 @@ def find_table(session: Session, wanted: Wanted) -> Table:
             hint="Name a table or a materialized view",
         )
     return table
+
+
+def check_own(table: Table) -> None:
+    """Refuse PostgreSQL's own tables."""
+    if table.oid < FIRST_USER_OID or table.schema in ("pg_catalog", "information_schema", "pg_toast"):
+        raise IndexFault(
+            f"Table {table.text} is PostgreSQL's own", reason="system_table", sqlstate="42501", hint="Leave it alone"
+        )
 
 
 def _no_table(session: Session, wanted: Wanted) -> Table:
@@ -135,8 +161,26 @@ def _no_table(session: Session, wanted: Wanted) -> Table:
     )
 
 
-def check_rights(session: Session, table: Table, tablespace: str = "", *, dropping: bool = False) -> None:
+def check_rights(
+    session: Session, table: Table, *partitions: Table, tablespace: str = "", dropping: bool = False
+) -> None:
     """Refuse with a list of all rights that are missing, so that one request for them is enough."""
+    login, missing = "", list[str]()
+    for one in (table, *partitions):
+        login, lacks = _missing(session, one, tablespace, dropping)
+        missing += [text for text in lacks if text not in missing]
+    if missing:
+        raise IndexFault(
+            f"Role {login} may not do this to table {table.text}; it lacks: {', '.join(missing)}",
+            reason="missing_rights",
+            sqlstate="42501",
+            hint="Log in as the owner of the table, or grant what is missing",
+            fields={"missing": missing},
+        )
+
+
+def _missing(session: Session, table: Table, tablespace: str, dropping: bool) -> tuple[str, list[str]]:
+    """The login, and which rights to one table it lacks."""
     found = session.row(
         """SELECT pg_has_role(c.relowner, 'USAGE') AS owner,
             has_schema_privilege(c.relnamespace, 'CREATE') AS "create",
@@ -162,11 +206,4 @@ def check_rights(session: Session, table: Table, tablespace: str = "", *, droppi
         if allowed is None:
             raise IndexFault(f"There is no tablespace {tablespace}", reason="undefined_object", sqlstate="42704")
         needs.append((f"CREATE on tablespace {tablespace}", allowed))
-    if missing := [text for text, there in needs if not there]:
-        raise IndexFault(
-            f"Role {found['login']} may not do this to table {table.text}; it lacks: {', '.join(missing)}",
-            reason="missing_rights",
-            sqlstate="42501",
-            hint="Log in as the owner of the table, or grant what is missing",
-            fields={"missing": missing},
-        )
+    return found["login"], [text for text, there in needs if not there]

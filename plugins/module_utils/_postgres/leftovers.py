@@ -28,6 +28,13 @@ UNION ALL
 SELECT l.pid FROM pg_stat_progress_create_index p JOIN pg_locks l ON l.pid = p.pid AND l.granted
   AND l.locktype = 'relation' AND l.relation = %(table)s AND l.mode = 'ShareUpdateExclusiveLock'
 WHERE p.index_relid IS NULL
+UNION ALL
+SELECT p.pid FROM pg_stat_progress_create_index p
+WHERE p.relid = %(table)s AND p.command LIKE 'REINDEX%%' AND (%(name)s ~ '_cc(new|old)[0-9]*$' OR EXISTS (
+  SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid,
+    LATERAL regexp_replace(c.relname::text, '_ccnew[0-9]*$', '') base
+  WHERE i.indrelid = p.relid AND c.relname ~ '_ccnew[0-9]*$'
+    AND (base = %(name)s OR (octet_length(base) > 50 AND starts_with(%(name)s, base)))))
 LIMIT 1
 """
 
@@ -35,9 +42,11 @@ LIMIT 1
 def builder(session: Session, index: Index) -> int:
     """The process that builds this index right now, 0 when there is none.
 
-    Other roles' progress shows no index without pg_monitor: then the lock of a build on the table has to do.
+    Other roles' progress shows no index without pg_monitor: then the lock of a build on the table has to do. REINDEX
+    CONCURRENTLY builds one beside it, and of a whole table it makes all of them first and shows one at a time.
     """
-    return int(session.value(_BUILDER, {"oid": index.oid, "table": index.table_oid}) or 0)
+    arguments = {"oid": index.oid, "table": index.table_oid, "name": index.name}
+    return int(session.value(_BUILDER, arguments) or 0)
 
 
 def with_suffix(name: str, suffix: str, number: int | str = "") -> str:
@@ -61,6 +70,10 @@ def remove(session: Session, index: Index, base: str, said: list[str]) -> str:
     A drop would wait behind every open transaction that so much as read the table, but a rename takes milliseconds.
     ``base``: the name that a later run looks for, whatever the index was called meanwhile. ``said`` gets the SQL.
     """
+    now = catalog.by_oid(session, index.oid)
+    if now is None or now.name != index.name or (now.valid and not index.valid):
+        # Somebody was faster: it is gone, or healed.
+        return "none"
     holders = blockers.look(session, [index.table_oid], [], drop=True)
     # The short transactions of an application are gone before the lock's time is over.
     if not any(one.old for one in holders):

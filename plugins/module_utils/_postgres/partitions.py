@@ -13,11 +13,14 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres.session imp
 
 
 def children(session: Session, table: Table) -> list[Table]:
-    """The direct partitions, in the order of their names; a foreign table among them has kind ``f``."""
+    """The direct partitions, in the order of their names; a foreign table among them has kind ``f``.
+
+    One whose detaching was cut short is none any more.
+    """
     rows = session.rows(
         """SELECT c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind
         FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE h.inhparent = %(oid)s ORDER BY c.relname""",
+        WHERE h.inhparent = %(oid)s AND NOT h.inhdetachpending ORDER BY c.relname""",
         {"oid": table.oid},
     )
     return [Table(**row) for row in rows]

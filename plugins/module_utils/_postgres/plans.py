@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,10 +17,21 @@ from ansible_collections.tars.rollout.plugins.module_utils._postgres.session imp
 from ansible_collections.tars.rollout.plugins.module_utils._postgres.wanted import Question
 
 LONGEST = 60_000
+# Behind spaces, comments and brackets.
+_FIRST_WORD = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*(?:SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 def check(session: Session, question: Question) -> None:
     """Before any DDL: the query is a single one that changes nothing; raises the server's own fault otherwise."""
+    if _FIRST_WORD.match(question.query) is None:
+        raise IndexFault(
+            "The query of explain is no SELECT, and a plan check must change nothing",
+            reason="explain_writes",
+            sqlstate="25006",
+            hint="Give a SELECT; no index was touched",
+        )
     plan = _explain(session, question.query, {})
     if any(node.get("Node Type") in ("ModifyTable", "LockRows") for node in _nodes(plan["Plan"])):
         raise IndexFault(
@@ -30,8 +42,10 @@ def check(session: Session, question: Question) -> None:
         )
 
 
-def prove(session: Session, question: Question, names: set[str], where: str = "") -> dict[str, Any]:
-    """Is one of these indexes used, could it be, and how long does the query take? ``where``: a replica's name.
+def prove(session: Session, question: Question, names: set[tuple[str, str]], where: str = "") -> dict[str, Any]:
+    """Is one of these indexes (schema, name) used, could it be, and how long does the query take?
+
+    ``where``: a replica's name.
 
     Raises ``plan_unusable`` when the planner cannot use it at all, ``plan_slow`` above the limit.
     """
@@ -43,7 +57,8 @@ def prove(session: Session, question: Question, names: set[str], where: str = ""
     on = f" on replica {where}" if where else ""
     if not usable:
         raise IndexFault(
-            f"The query of explain cannot use index {', '.join(sorted(names))}{on}, not even without sequential scans",
+            f"The query of explain cannot use index {', '.join(sorted(name for _schema, name in names))}{on}, not even "
+            "without sequential scans",
             reason="plan_unusable",
             hint="The index was built and is valid; compare its columns and predicate with the query",
             fields={"explain": seen},
@@ -59,7 +74,7 @@ def prove(session: Session, question: Question, names: set[str], where: str = ""
 
 
 def _explain(session: Session, query: str, settings: Mapping[str, str], *, analyze: bool = False) -> dict[str, Any]:
-    how = "FORMAT JSON, ANALYZE" if analyze else "FORMAT JSON"
+    how = f"FORMAT JSON, VERBOSE{', ANALYZE' if analyze else ''}"
     limits = {"statement_timeout": str(LONGEST), "lock_timeout": "2s"}
     with session.transaction({**limits, **settings}, "BEGIN READ ONLY"):
         rows = session.run(f"EXPLAIN ({how}) {query}", "The plan check")
@@ -67,8 +82,17 @@ def _explain(session: Session, query: str, settings: Mapping[str, str], *, analy
     return plan
 
 
-def _uses(plan: Mapping[str, Any], names: set[str]) -> bool:
-    return any(node.get("Index Name") in names for node in _nodes(plan["Plan"]))
+def _uses(plan: Mapping[str, Any], names: set[tuple[str, str]]) -> bool:
+    return any(index in names for index in _indexes(plan["Plan"], ""))
+
+
+def _indexes(node: Mapping[str, Any], schema: str) -> Iterator[tuple[str, str]]:
+    """Schema and name of each; a bitmap's part has its schema from the scan above it."""
+    schema = node.get("Schema", schema)
+    if "Index Name" in node:
+        yield schema, node["Index Name"]
+    for child in node.get("Plans", ()):
+        yield from _indexes(child, schema)
 
 
 def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

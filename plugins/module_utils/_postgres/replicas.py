@@ -56,7 +56,7 @@ def verify(addresses: Mapping[str, Address], wish: Barrier, clock: Clock, budget
     replica of this primary.
     """
     deadline = Deadline(clock, budget)
-    seen = {name: _look(name, address, wish) for name, address in addresses.items()}
+    seen = {name: _look(name, address, wish, budget) for name, address in addresses.items()}
     while late := [name for name, entry in seen.items() if not (entry["lsn_reached"] and entry["valid"])]:
         strange = [name for name in late if seen[name].pop("strange", False)]
         if deadline.over or strange:
@@ -70,11 +70,11 @@ def verify(addresses: Mapping[str, Address], wish: Barrier, clock: Clock, budget
                 fields={"replicas": list(seen.values())},
             )
         clock.sleep(min(LOOK, deadline.remaining + 0.01), f"waiting for replica {late[0]}")
-        seen.update({name: _look(name, addresses[name], wish) for name in late})
+        seen.update({name: _look(name, addresses[name], wish, deadline.remaining) for name in late})
     return list(seen.values())
 
 
-def _look(name: str, address: Address, wish: Barrier) -> dict[str, Any]:
+def _look(name: str, address: Address, wish: Barrier, seconds: float) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": name, "lsn_reached": False, "valid": False, "lag_bytes": None}
     entry["replay_paused"] = None
     try:
@@ -82,6 +82,8 @@ def _look(name: str, address: Address, wish: Barrier) -> dict[str, Any]:
     except ServerFault as fault:
         return {**entry, "seen": fault.msg}
     try:
+        # Replay that stops in the middle of a drop holds the catalog's own look up.
+        session.set({"statement_timeout": f"{max(1.0, seconds):.0f}s"})
         found = session.row(_REPLICA, {"lsn": wish.lsn}) or {}
         if not found["standby"]:
             return {**entry, "seen": f"{address.text} is not a standby", "strange": True}

@@ -73,6 +73,8 @@ class Session:
                 # A pooler may give the next statement to another server process, which knows no prepared ones.
                 prepare_threshold=None,
                 connect_timeout=CONNECT_S,
+                # Statements are sent as UTF-8, whatever the role or the database says.
+                client_encoding="utf8",
                 application_name=APPLICATION,
                 row_factory=dict_row,
                 **{key: value for key, value in options.items() if value},

@@ -108,7 +108,9 @@ class Wanted:
         if self.tablespace and name:
             parts.append(f"TABLESPACE {quote(self.tablespace)}")
         if self.where:
-            parts.append(f"WHERE ({self.where})")
+            # A predicate may end in a comment.
+            end = "\n" if "--" in self.where else ""
+            parts.append(f"WHERE ({self.where}{end})")
         return " ".join(part for part in parts if part)
 
     @property
@@ -153,9 +155,9 @@ def wanted(options: Mapping[str, Any]) -> Wanted:
         include=tuple(options["include"] or ()),
         unique=options["unique"],
         nulls_not_distinct=options["nulls_not_distinct"],
-        method=options["method"],
+        method=options["method"].lower(),
         where=options["where"] or "",
-        storage={str(key): _storage_value(value) for key, value in (options["storage_params"] or {}).items()},
+        storage={str(key).lower(): _storage_value(value) for key, value in (options["storage_params"] or {}).items()},
         tablespace=options["tablespace"] or "",
         on_invalid=options["on_invalid"],
         on_drift=options["on_drift"],

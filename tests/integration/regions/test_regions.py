@@ -345,3 +345,41 @@ def test_waves_that_cannot_be_meant(world: World) -> None:
     assert code != 0 and {word for word, _region in outcomes(out)} == {"refused"}, out
     assert "the waves wave_2 name no region" in said and "the region us-west-2 is in two waves" in said
     assert world.api.writes == [] and world.api.reads == []
+
+
+def held(world: World, **record: object) -> str:
+    """A region under way whose canary has all the traffic, and a gate that gets no answer; what the next run says."""
+    host, space = "us_west_2", world.namespace("us_west_2")
+    plan = world.plan_hash()
+    world.promoted("staging", plan)
+    world.record(host, plan, **{"cohort": "all", "stage": 0, "weights": {"api": 100}, **record})
+    world.weigh(host, 100)
+    world.copy(host, "api-canary")
+    canary = world.api.objects[space, "deployments", "api-canary"]
+    canary["metadata"]["labels"].update(MARKS)
+    canary["metadata"].setdefault("annotations", {})["ga.rollout/release"] = NEW
+    canary["spec"]["template"]["spec"]["containers"][0].update(name="api", image=f"lab/app:{NEW}")
+    _code, out = world.play("rollout_region.yml", rollout_group=host)
+    assert world.api.objects[space, "deployments", "api-canary"]
+    return out
+
+
+def test_a_soak_that_is_over_is_judged_once_more_and_not_taken_back(world: World) -> None:
+    # The gate of the role plan settles for half a minute, which is longer than what is left.
+    out = held(world, phase="soaking", soak_until=moment(time() - 5), phase_since=moment(time() - 1805))
+    assert outcomes(out) == [("holding", "us-west-2")] and "bad_gate_file" not in out, out
+    assert world.read("us_west_2")["phase"] == "holding"
+
+
+def test_without_a_fresh_backup_no_region_is_entered(world: World) -> None:
+    world.vars["region_database"] = {"login_host": "127.0.0.1", "login_db": "nowhere"}
+    world.vars["migrate_indexes"] = [{"name": "i", "table": "t", "columns": ["a"]}]
+    code, out = world.play("rollout_region.yml", rollout_group="staging")
+    assert code != 0 and outcomes(out) == [("refused", "staging")], out
+    assert "is not known: set rollout_backup_taken_at" in " ".join(out.split()) and world.api.writes == []
+    # As YAML reads it without quotes, and too old.
+    code, out = world.play(
+        "rollout_region.yml", "-e", "{rollout_backup_taken_at: 2026-01-31T12:00:00Z}", rollout_group="staging"
+    )
+    assert code != 0 and outcomes(out) == [("refused", "staging")], out
+    assert "s old, and may be" in " ".join(out.split()) and world.api.writes == []

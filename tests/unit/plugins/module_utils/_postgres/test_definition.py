@@ -27,7 +27,7 @@ INDEX = Index(
         "nulls_not_distinct": False,
         "identity": False,
     },
-    **{"method": "btree", "predicate": "", "tablespace": "", "definition": "", "size": 0, "constraint": ""},
+    **{"method": "btree", "predicate": "", "tablespace": "", "definition": "", "constraint": ""},
     **{"parent": "", "storage": {}, "keys": (A, B), "include": ()},
 )
 
