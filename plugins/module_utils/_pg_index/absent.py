@@ -66,8 +66,9 @@ def plan(work: Work, wanted: Wanted) -> Plan:
     seen = catalog.by_oid(work.monitor, found["oid"]) if found is not None else None
     if found is None or (seen is None and found["kind"] in ("i", "I")):
         # Not there, or dropped by somebody between the two looks; what was put aside may be.
-        left = _left(work, wanted, own.oid, None) if own is not None and own.kind != "p" else []
-        return Plan(wanted, None, own if left else None, [own.oid] if own and left else [], left)
+        if own is not None and own.kind != "p" and (left := _left(work, wanted, own.oid, None)):
+            return Plan(wanted, None, own, [own.oid], left)
+        return Plan(wanted, None, None, [])
     if seen is None:
         raise IndexFault(
             f"{found['schema']}.{wanted.name} is no index but an object of relkind {found['kind']!r}",

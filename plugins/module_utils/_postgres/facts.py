@@ -165,45 +165,37 @@ def check_rights(
     session: Session, table: Table, *partitions: Table, tablespace: str = "", dropping: bool = False
 ) -> None:
     """Refuse with a list of all rights that are missing, so that one request for them is enough."""
-    login, missing = "", list[str]()
-    for one in (table, *partitions):
-        login, lacks = _missing(session, one, tablespace, dropping)
-        missing += [text for text in lacks if text not in missing]
-    if missing:
-        raise IndexFault(
-            f"Role {login} may not do this to table {table.text}; it lacks: {', '.join(missing)}",
-            reason="missing_rights",
-            sqlstate="42501",
-            hint="Log in as the owner of the table, or grant what is missing",
-            fields={"missing": missing},
-        )
-
-
-def _missing(session: Session, table: Table, tablespace: str, dropping: bool) -> tuple[str, list[str]]:
-    """The login, and which rights to one table it lacks."""
-    found = session.row(
-        """SELECT pg_has_role(c.relowner, 'USAGE') AS owner,
+    tables = (table, *partitions)
+    rows = session.rows(
+        """SELECT c.oid::bigint AS oid, pg_has_role(c.relowner, 'USAGE') AS owner,
             has_schema_privilege(c.relnamespace, 'CREATE') AS "create",
             has_schema_privilege(c.relnamespace, 'USAGE') AS usage,
             has_database_privilege(current_database(), 'TEMP') AS temp,
             current_database()::text AS database, current_user::text AS login
-        FROM pg_class c WHERE c.oid = %(oid)s""",
-        {"oid": table.oid},
+        FROM pg_class c WHERE c.oid = ANY(%(oids)s)""",
+        {"oids": [one.oid for one in tables]},
     )
-    if found is None:
-        raise IndexFault(f"Table {table.text} has just been dropped", reason="undefined_table", sqlstate="42P01")
-    needs = [(f"ownership of {table.text}", found["owner"])]
-    if not dropping:
-        needs += [
-            (f"CREATE on schema {table.schema}", found["create"]),
-            (f"TEMP on database {found['database']}", found["temp"]),
-        ]
-    if not found["usage"]:
-        needs.append((f"USAGE on schema {table.schema}", False))
+    held = {row["oid"]: row for row in rows}
+    needs: list[tuple[str, bool]] = []
+    for one in tables:
+        if (found := held.get(one.oid)) is None:
+            raise IndexFault(f"Table {one.text} has just been dropped", reason="undefined_table", sqlstate="42P01")
+        needs.append((f"ownership of {one.text}", found["owner"]))
+        if not dropping:
+            needs.append((f"CREATE on schema {one.schema}", found["create"]))
+            needs.append((f"TEMP on database {found['database']}", found["temp"]))
+        needs.append((f"USAGE on schema {one.schema}", found["usage"]))
     if tablespace and not dropping:
         query = "SELECT has_tablespace_privilege(oid, 'CREATE') FROM pg_tablespace WHERE spcname = %(name)s"
         allowed = session.value(query, {"name": tablespace})
         if allowed is None:
             raise IndexFault(f"There is no tablespace {tablespace}", reason="undefined_object", sqlstate="42704")
         needs.append((f"CREATE on tablespace {tablespace}", allowed))
-    return found["login"], [text for text, there in needs if not there]
+    if missing := list(dict.fromkeys(text for text, there in needs if not there)):
+        raise IndexFault(
+            f"Role {held[table.oid]['login']} may not do this to table {table.text}; it lacks: {', '.join(missing)}",
+            reason="missing_rights",
+            sqlstate="42501",
+            hint="Log in as the owner of the table, or grant what is missing",
+            fields={"missing": missing},
+        )

@@ -39,8 +39,8 @@ def by_name(incidents: Sequence[Incident], wanted: Wanted) -> Incident | None:
     """The incident to take over: same name and kind, and no key of ours. Open ones go before ended ones."""
     kind = "maintenance" if wanted.kind == "maintenance" else "realtime"
     unique = {incident["id"]: incident for incident in incidents}.values()
-    same = [item for item in unique if item.get("name") == wanted.fields["name"] and kind_of(item) == kind]
-    free = [item for item in same if not key_of(item)]
+    named = [item for item in unique if item.get("name") == wanted.fields["name"]]
+    free = [item for item in named if kind_of(item) == kind and not key_of(item)]
     candidates = [item for item in free if item.get("status") not in TERMINAL]
     if not candidates and (wanted.status in TERMINAL or wanted.kind == "historical"):
         candidates = free

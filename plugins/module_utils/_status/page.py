@@ -39,7 +39,7 @@ UNCERTAIN = LOST | {"http_not_json"}
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for everything that a module call asks of the service, the longest wait before a repetition."""
+    """Seconds for all that a module call asks of the service, and the longest wait before a repetition."""
 
     timeout: float
     rate_wait: float
